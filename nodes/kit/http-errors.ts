@@ -99,6 +99,8 @@ const BY_PREFIX: [RegExp, Explanation][] = [
   [/^(CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED|UNABLE_TO_)/, UNTRUSTED],
   [/^ERR_(SSL|TLS|OSSL)_/, HANDSHAKE],
   [/^HPE_/, MALFORMED],
+  // undici's parser error without an llhttp code.
+  [/^HTTPParserError$/, MALFORMED],
 ];
 
 /**
@@ -112,11 +114,9 @@ export function toNetworkError(error: unknown, device: string): Error {
   const original = error instanceof Error ? error : new Error(String(error));
   if (original instanceof CodedError || isAbort(original)) return original;
   for (const inner of layers(original)) {
-    const cause = codeOf(inner);
-    const explanation = cause === undefined ? undefined : explain(cause);
-    if (explanation && cause !== undefined) {
-      return new CodedError(explanation.code, explanation.text(device, cause), { cause: original });
-    }
+    const cause = codeOf(inner) ?? inner.name;
+    const explanation = explain(cause);
+    if (explanation) return new CodedError(explanation.code, explanation.text(device, cause), { cause: original });
   }
   return original;
 }
