@@ -31,7 +31,7 @@ const zeros = (): Counters =>
 /** The counters of a node; the same object again after a redeploy. */
 export function countersOf(tab: string, id: string, type: string): Counters {
   let nodes = tabs.get(tab);
-  if (!nodes) tabs.set(tab, (nodes = new Map()));
+  if (!nodes) tabs.set(tab, (nodes = new Map<string, CountedNode>()));
   let node = nodes.get(id);
   if (node?.type !== type) nodes.set(id, (node = { id, type, counters: zeros() }));
   return node.counters;

@@ -70,6 +70,9 @@ export class Kit<Config, Secrets extends string = never> {
     return (this.#RED.settings as { userDir?: string }).userDir ?? process.cwd();
   }
 
+  /** Environment variables as this node sees them: its group's, its tab's, the process's. */
+  readonly env: EnvLookup = (name) => this.#RED.util.getSetting(this.#node, name);
+
   /** Sends from a source, outside of any input; `null` leaves an output out. */
   send(messages: object | (object | null)[]): void {
     if (!this.signal.aborted) this.#node.send(messages as Parameters<Node['send']>[0]);
@@ -84,7 +87,7 @@ export class Kit<Config, Secrets extends string = never> {
   down(error: CodedError): void {
     if (this.#down) return;
     this.#down = true;
-    this.#node.warn(`${error.code}: ${error.message}`);
+    this.warn(error);
   }
 
   /** Says once that it works again. */
@@ -98,13 +101,30 @@ export class Kit<Config, Secrets extends string = never> {
     this.#node.log(text);
   }
 
+  warn(error: CodedError): void {
+    this.#node.warn(`${error.code}: ${error.message}`);
+  }
+
+  /** For what a device may do any number of times: said the 1st, 10th, 100th … time, with the count. */
+  warnRarely(error: CodedError): void {
+    const count = (this.#warned.get(error.code) ?? 0) + 1;
+    this.#warned.set(error.code, count);
+    if (Number.isInteger(Math.log10(count))) this.warn(count === 1 ? error : new CodedError(error.code, `${error.message} (${count} times)`));
+  }
+  readonly #warned = new Map<string, number>();
+
+  /** A text of the node's catalogue in the language of the runtime. */
+  translate(key: string, values: Record<string, string | number> = {}): string {
+    return translate(this.#RED, key, values);
+  }
+
   /** A callback for timers and emitters: what it throws, or rejects with, is logged and shown, and ends nothing. */
   guard<A extends unknown[]>(run: (...args: A) => void | Promise<void>): (...args: A) => void {
     const failed = (error: unknown): void => {
       this.counters.failed++;
-      const { code, message } = coded(error);
-      this.#node.warn(`${code}: ${message}`);
-      this.status('red', 'ring', 'failed', { code });
+      const wrong = coded(error);
+      this.warnRarely(wrong);
+      this.status('red', 'ring', 'failed', { code: wrong.code });
     };
     return (...args) => {
       try {
@@ -173,7 +193,8 @@ function run<Schema extends z.ZodObject, Secrets extends string>(
   } catch (error) {
     const wrong = coded(error);
     provided.set(node, { error: wrong });
-    node.warn(`${wrong.code}: ${wrong.message}`);
+    // What a configuration node cannot do it has said itself.
+    if (!(wrong.cause instanceof CodedError)) node.warn(`${wrong.code}: ${wrong.message}`);
     node.status({ fill: 'red', shape: 'ring', text: statusText(RED, 'config', { field: wrong.field ?? wrong.code }) });
     running = {
       input: () => {
@@ -236,6 +257,9 @@ function readCredentials<Schema extends z.ZodObject, Secrets extends string>(
 
 /** Without values the catalogue key itself goes out and each editor shows it in its own language. */
 function statusText(RED: NodeAPI, key: string, values?: Record<string, string | number>): string {
-  const full = `status.${key}`;
-  return values ? (RED as unknown as { _: (key: string, values: object) => string })._(full, values) : full;
+  return values ? translate(RED, `status.${key}`, values) : `status.${key}`;
 }
+
+/** The type definitions of Node-RED know only the key. */
+const translate = (RED: NodeAPI, key: string, values: Record<string, string | number>): string =>
+  (RED as unknown as { _: (key: string, values: object) => string })._(key, values);
