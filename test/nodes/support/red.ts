@@ -35,7 +35,7 @@ process.on('unhandledRejection', (error) => unhandled.push(error));
 export const unhandledRejections = (): readonly unknown[] => unhandled;
 
 export async function load(flow: object[], credentials: Record<string, object> = {}): Promise<void> {
-  await helper.load([cgiDevice, cgiEvents] as never, flow as never, credentials as never);
+  await helper.load([cgiDevice, cgiEvents] as never, flow as never, credentials);
 }
 
 export { helper };
