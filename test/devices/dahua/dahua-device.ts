@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { inSizes } from '../chunker';
 import type { DigestOptions } from '../digest-server';
 import { answerBytes, readRequests, type WireAnswer, type WireRequest } from '../http-wire';
+import { badRequest, streamHead, subscription, type Subscription } from './attach-request';
 import { readCapture } from './capture';
 import { EventStream } from './event-stream';
 import { eventBody, frame, frameAll, HEARTBEAT, type DahuaEvent, type FramingStyle } from './framing';
@@ -28,9 +29,9 @@ export type DeviceMode = 'normal' | 'acceptThenClose' | 'hang' | 'answerHtml' | 
 interface Connection {
   raw: Socket;
   wire: Duplex;
+  gone: Promise<unknown>;
 }
 
-const STREAM_HEADERS = ['Cache-Control: no-cache', 'Pragma: no-cache', 'Expires: Thu, 01 Dec 2099 16:00:00 GMT'];
 const LOGIN_PAGE = '<!DOCTYPE html><html><head><title>WEB SERVICE</title></head><body><form>Username</form></body></html>';
 const MAX_QUEUED = 8 * 1024 * 1024;
 
@@ -179,19 +180,23 @@ export class DahuaDevice {
     for (const stream of this.streams) stream.end();
   }
 
-  /** Drops all connections and stops listening: new ones are refused. */
+  /**
+   * Drops all connections and stops listening: new ones are refused. A client with unread bytes may see an end instead of the
+   * reset; the kernel decides.
+   */
   async powerOff(how: 'fin' | 'rst' = 'rst'): Promise<void> {
     const server = this.listening;
     this.listening = undefined;
-    const gone = server && once(server, 'close');
+    const gone: Promise<unknown>[] = [...this.connections].map((connection) => connection.gone);
+    if (server) gone.push(once(server, 'close'));
     server?.close();
     for (const stream of this.streams) stream.stop();
     for (const { raw, wire } of this.connections) {
       if (how === 'rst') raw.resetAndDestroy();
-      else wire.destroy();
+      wire.destroy();
       raw.destroy();
     }
-    await gone;
+    await Promise.all(gone);
   }
 
   /** Listens (again, on the same port); nonces, lock and active events of before are forgotten. */
@@ -226,24 +231,25 @@ export class DahuaDevice {
       raw.resetAndDestroy();
       return;
     }
-    if (this.mode === 'acceptThenClose') {
-      raw.end();
-      return;
-    }
-    const hanging = this.mode === 'hang';
-    const wire = this.secure && !hanging ? new TLSSocket(raw, { isServer: true, secureContext: this.secure }) : raw;
-    const connection: Connection = { raw, wire };
+    const { mode } = this;
+    const plain = mode === 'hang' || mode === 'acceptThenClose';
+    const wire = this.secure && !plain ? new TLSSocket(raw, { isServer: true, secureContext: this.secure }) : raw;
+    wire.on('error', () => raw.destroy());
+    const gone = new Promise<void>((resolve) => {
+      wire.once('close', () => {
+        raw.destroy();
+        this.connections.delete(connection);
+        this.stats.connectionsOpen = this.connections.size;
+        this.stats.changed();
+        resolve();
+      });
+    });
+    const connection: Connection = { raw, wire, gone };
     this.connections.add(connection);
     this.stats.connectionsOpen = this.connections.size;
-    wire.on('error', () => raw.destroy());
-    wire.once('close', () => {
-      raw.destroy();
-      this.connections.delete(connection);
-      this.stats.connectionsOpen = this.connections.size;
-      this.stats.changed();
-    });
-    if (hanging) raw.resume();
+    if (plain) raw.resume();
     else readRequests(wire, (request) => this.serve(connection, request));
+    if (mode === 'acceptThenClose') raw.end();
     this.stats.changed();
   }
 
@@ -286,31 +292,19 @@ export class DahuaDevice {
       if (this.busyLeft > 0) this.busyLeft -= 1;
       return this.tooMany();
     }
-    const codes = codesOf(call.query.get('codes'));
-    if (codes === undefined) return badRequest(400);
-    const { codeList, heartbeatOutOfRange = 'reject', heartbeatUnitMs = 1000 } = this.options;
-    const tooLong = codes !== null && codeList !== undefined && codes.size > codeList.longest;
-    if (tooLong && codeList.answer !== 'silent') return badRequest(codeList.answer);
-    const asked = call.query.get('heartbeat') ?? '0';
-    const inRange = /^\d+$/.test(asked) && Number(asked) <= 60;
-    if (!inRange && heartbeatOutOfRange === 'reject') return badRequest(400);
-    this.openStream(connection.wire, tooLong ? new Set() : codes, inRange && !tooLong ? Number(asked) * heartbeatUnitMs : 0);
+    const wanted = subscription(call, this.options);
+    if ('status' in wanted) return wanted;
+    this.openStream(connection.wire, wanted);
     return 'stream';
   }
 
-  private openStream(wire: Duplex, codes: ReadonlySet<string> | null, heartbeatMs: number): void {
-    const { boundary = 'myboundary', chunker, maxQueuedBytes = MAX_QUEUED } = this.options;
+  private openStream(wire: Duplex, { codes, heartbeatMs }: Subscription): void {
+    const { chunker, maxQueuedBytes = MAX_QUEUED } = this.options;
     const stream = new EventStream(wire, { codes, chunker, maxQueuedBytes }, {
       sent: (bytes) => (this.stats.bytesSent += bytes),
       dropped: () => (this.stats.streamsDropped += 1),
     });
-    const head = [
-      `HTTP/${this.options.httpVersion ?? '1.1'} 200 OK`,
-      ...STREAM_HEADERS,
-      `Connection: ${this.options.streamConnection ?? 'close'}`,
-      `Content-Type: ${this.options.streamContentType ?? `multipart/x-mixed-replace; boundary=${boundary}`}`,
-    ];
-    stream.write(Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'));
+    stream.write(streamHead(this.options));
     this.stats.streamsOpened += 1;
     if (this.mode === 'endAtOnce') {
       stream.end();
@@ -345,16 +339,4 @@ export class DahuaDevice {
     if (action === 'Start') this.active.set(code, indexes.add(index));
     if (action === 'Stop') indexes.delete(index);
   }
-}
-
-function badRequest(status: 400 | 500): WireAnswer {
-  const text = status === 400 ? 'Error\r\nBad Request!\r\n' : 'Error\r\nInternal Error!\r\n';
-  return { status, headers: [['Content-Type', 'text/plain']], body: text };
-}
-
-/** null: all codes; undefined: no list at all. Both `[A,B]` and `All` without brackets (facts A1). */
-function codesOf(text: string | undefined): ReadonlySet<string> | null | undefined {
-  const names = (text ?? '').replace(/^\[(.*)\]$/, '$1').split(',').map((name) => name.trim()).filter(Boolean);
-  if (names.length === 0) return undefined;
-  return names.includes('All') ? null : new Set(names);
 }

@@ -36,7 +36,7 @@ export interface DahuaDeviceOptions {
   /** Default `{admin: 'admin123'}`. */
   users?: Record<string, string>;
   /** How logins are asked for and checked; `none`: no login. Default: MD5, qop auth, realm `Login to <serial>`. */
-  auth?: Partial<DigestOptions> | 'none';
+  auth?: Partial<Omit<DigestOptions, 'users'>> | 'none';
   identity?: Partial<DeviceIdentity>;
   /** Channel names, first channel first; a Buffer for names in other charsets. Default: one. */
   channels?: readonly (string | Buffer)[];
