@@ -56,7 +56,8 @@ function locked(text: string, device: string): Verdict {
   const forMs = seconds ? Number(seconds) * 1000 : minutes ? Number(minutes) * 60_000 : undefined;
   return {
     kind: 'locked',
-    forMs: forMs && Math.min(forMs, 24 * 3_600_000),
+    // A login just before the end would begin the lock anew.
+    forMs: forMs && Math.min(forMs, 24 * 3_600_000) + 10_000,
     error: new CodedError('AUTH_LOCKED', `${device} has locked this user or address; it will not be asked until the lock has passed`),
   };
 }

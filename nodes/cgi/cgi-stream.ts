@@ -32,7 +32,7 @@ export interface CgiStreamOptions {
   report: CgiStreamReport;
 }
 
-/** For the log of the device: each is called once per change, whatever is retried in between. */
+/** For the log of the device. `down` comes with every failure, `up` with every success: the log says the first of each. */
 export interface CgiStreamReport {
   down(error: CodedError): void;
   blocked(error: CodedError): void;
