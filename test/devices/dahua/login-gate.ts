@@ -60,7 +60,10 @@ export class LoginGate {
     this.failures += 1;
     DahuaStats.remember(this.stats.badLogins, { at: this.clock.now(), why: result.why });
     const { lockout } = this.options;
-    if (lockout && this.failures >= lockout.attempts) this.lockedUntil = this.clock.now() + lockout.ms;
+    if (lockout && this.failures >= lockout.attempts) {
+      this.failures = 0;
+      this.lockedUntil = this.clock.now() + lockout.ms;
+    }
     return this.unauthorized(result.headers, 'Error\r\nInvalid Authority!');
   }
 

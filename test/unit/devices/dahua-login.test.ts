@@ -69,8 +69,10 @@ describe('lockout (facts A8)', () => {
     ['forbidden', 403, 'Error\r\nUser Locked! Please try again after 30 minutes.'],
   ] as const)('answers %s with %i', async (answer, status, body) => {
     await start({ clock, lockout: { attempts: 3, ms: 1_800_000, answer } });
-    await fail(2);
-    expect((await getWithLogin(device, SERIAL)).status).toBe(200);
+    for (let turn = 0; turn < 2; turn += 1) {
+      await fail(2);
+      expect((await getWithLogin(device, SERIAL)).status).toBe(200);
+    }
     await fail(3);
     expect(await get(device, SERIAL)).toMatchObject({ status, body });
   });
@@ -86,6 +88,7 @@ describe('lockout (facts A8)', () => {
     now = 1899;
     expect((await get(device, SERIAL)).body).toContain('User Locked');
     now = 1900;
+    await fail(1);
     expect((await get(device, SERIAL, digestFor(challenge, SERIAL))).status).toBe(200);
   });
 });
