@@ -2,12 +2,12 @@
  * Requests to a device that wants a login: Digest, hardened as facts/dependencies.md 1 and facts/dahua-hanwha.md A8
  * ask for, and Basic where the device knows nothing else and the user allows it.
  */
-import { once } from 'node:events';
 import type { Dispatcher } from 'undici';
-import { CodedError } from './errors';
+import { CodedError, coded } from './errors';
 import { parseAuthParams, parseChallenges, type Challenge } from './digest-challenge';
 import { asDigest, chooseChallenge, type DigestChallenge, type UsableChallenge } from './digest-choice';
 import { loadDigestSession, type DigestSession, type NewDigestSession, type RandomBytes } from './digest-session';
+import { Turn } from './digest-turn';
 import { drain, toNetworkError, type ResponseBody, type ResponseHeaders } from './http';
 import { wirePath } from './http-path';
 
@@ -75,22 +75,29 @@ interface Call extends DeviceRequest {
   uri: string;
 }
 
+/** A round trip under the login that was at hand, or none. */
+interface Attempt {
+  login: Login | undefined;
+  answer: DeviceResponse;
+  /** How many 401s the device had sent by then. */
+  challenged: number;
+}
+
 /**
  * One device and one login. Keep one per device: the nonce is reused, so that after the first login a request costs one
- * round trip. While nothing is known of the device, requests that come together wait for the first one's login; so a
- * wrong password costs one refused login per request and never more.
+ * round trip. Logins are made one at a time, and while nothing is known of the device requests wait for the first one's.
  */
 export class DeviceHttp {
   /** host:port, for texts. */
   readonly device: string;
   readonly #options: DeviceHttpOptions;
   readonly #origin: string;
+  #newSession: NewDigestSession | undefined;
   /** What the next request is sent with, unasked. */
   #login: Login | undefined;
   /** The latest session, accepted or not: where the same nonce is offered again, its `nc` goes on. */
   #session: DigestSession | undefined;
-  /** Settles when the first login is over, whatever came of it. */
-  #firstLogin: Promise<unknown> | undefined;
+  readonly #turn = new Turn();
   /** The device answers without a login. */
   #open = false;
   /** Digest was offered once: from then on the password is not sent readably. */
@@ -100,6 +107,11 @@ export class DeviceHttp {
    * spares them a refused login per request (facts/dahua-hanwha.md A8).
    */
   #refusedReuses = 0;
+
+  /** 401s so far: where one came in between, it may have voided the nonce at hand. */
+  #challenged = 0;
+  /** Logins refused so far. */
+  #refused = 0;
 
   /** @throws {CodedError} CONFIG_INVALID: an origin that is none, or a user that cannot stand in a header */
   constructor(options: DeviceHttpOptions) {
@@ -119,6 +131,7 @@ export class DeviceHttp {
   /**
    * Sends a request, and logs in where the device asks for it: at most one login with a new nonce, and one more where
    * the device calls that nonce stale. Any status is an answer, also 401 and 403; the caller judges it.
+   * GET and HEAD are sent once more where the connection is lost before the answer.
    * A 401 without a challenge, as some devices send while locked, is such an answer too.
    * @param path path and query, e.g. `/cgi-bin/eventManager.cgi?action=attach&codes=[All]`
    * @throws {CodedError} AUTH_UNSUPPORTED, AUTH_BASIC_NOT_ALLOWED, CONFIG_INVALID and those of {@link toNetworkError};
@@ -126,65 +139,101 @@ export class DeviceHttp {
    */
   async request(path: string, options: DeviceRequest = {}): Promise<DeviceResponse> {
     const call: Call = { ...options, method: options.method ?? 'GET', uri: wirePath(path) };
-    const newSession = await loadDigestSession();
-    while (this.#firstLogin && !this.#isKnown()) await settledOrAborted(this.#firstLogin, call.signal);
-    if (this.#isKnown()) return this.#exchange(call, newSession);
+    this.#newSession ??= await loadDigestSession();
+    while (this.#turn.taken && !this.#isKnown()) await this.#turn.over(call.signal);
+    if (!this.#isKnown()) return this.#turn.take(this.#logIn(call));
 
-    const exchange = this.#exchange(call, newSession);
-    this.#firstLogin = exchange;
-    try {
-      return await exchange;
-    } finally {
-      this.#firstLogin = undefined;
-    }
+    const first = await this.#try(call);
+    if (first.answer.status !== 401) return first.answer;
+    // Basic has no nonce that could be at fault.
+    if (first.login?.scheme === 'basic') return this.#refuse(first.answer);
+    const refusedBefore = this.#refused;
+    while (this.#turn.taken) await this.#turn.over(call.signal);
+    // Another request tried the same user and password with a new nonce: once is enough.
+    if (first.login && this.#refused > refusedBefore) return this.#refuse(first.answer);
+    return this.#turn.take(this.#logIn(call, first));
   }
 
   #isKnown(): boolean {
     return this.#login !== undefined || this.#open;
   }
 
-  async #exchange(call: Call, newSession: NewDigestSession): Promise<DeviceResponse> {
-    let login = this.#login;
-    // Whether a 401 is about user and password. On a reused nonce it may be about the nonce; Basic has none.
-    let decisive = login?.scheme === 'basic';
-    let renewed = false;
-    for (;;) {
-      const answer = await this.#send(call, login);
-      if (answer.status !== 401) {
-        this.#accept(answer, login, decisive, newSession);
-        return answer;
-      }
-      if (this.#login === login) this.#login = undefined;
+  /** One round trip under the login at hand, if there is one. */
+  async #try(call: Call): Promise<Attempt> {
+    const login = this.#login;
+    const answer = await this.#send(call, login);
+    if (answer.status === 401) {
       if (!login) this.#open = false;
+      else if (this.#login === login) this.#login = undefined;
+    } else if (!login) {
+      this.#open = true;
+    } else {
+      this.#refusedReuses = 0;
+      this.#accept(answer, login);
+    }
+    return { login, answer, challenged: this.#challenged };
+  }
 
-      const offered = parseChallenges([answer.headers['www-authenticate'] ?? []].flat());
-      if (login && decisive) {
-        const stale = offered.map(asDigest).find((challenge) => challenge?.stale);
-        if (stale && renewed) return answer;
-        if (!stale || login.scheme === 'basic') return { ...answer, auth: { ...answer.auth, refused: true } };
-        renewed = true;
-      } else if (offered.length === 0) {
+  /**
+   * Answers a challenge, alone among the requests.
+   * @param first the attempt that was challenged
+   */
+  async #logIn(call: Call, first?: Attempt): Promise<DeviceResponse> {
+    const alone = first?.challenged === this.#challenged;
+    const asked = first && alone ? first : await this.#try(call);
+    let { answer } = asked;
+    if (answer.status !== 401) return answer;
+    let offered = challengesOf(answer);
+    if (offered.length === 0) return answer;
+    let challenge = this.#choose(offered);
+    let renewed = asked.login !== undefined && isStale(challenge);
+    if (asked.login && alone && !renewed) this.#refusedReuses += 1;
+    for (;;) {
+      const login = challenge.scheme === 'basic' ? challenge : this.#sessionFor(challenge);
+      const challengedBefore = this.#challenged;
+      answer = await this.#send(call, login);
+      if (answer.status !== 401) {
+        this.#accept(answer, login);
         return answer;
       }
-      const challenge = this.#choose(offered);
-      if (login && !decisive) {
-        renewed = challenge.scheme === 'digest' && challenge.stale;
-        if (!renewed) this.#refusedReuses += 1;
-      }
-      login = challenge.scheme === 'basic' ? challenge : this.#sessionFor(challenge, newSession);
-      decisive = true;
+      offered = challengesOf(answer);
+      const voided = this.#challenged > challengedBefore + 1 || offered.map(asDigest).some((one) => one?.stale);
+      if (login.scheme === 'basic' || !voided) return this.#refuse(answer);
+      if (renewed || offered.length === 0) return answer;
+      renewed = true;
+      challenge = this.#choose(offered);
     }
+  }
+
+  #refuse(answer: DeviceResponse): DeviceResponse {
+    this.#refused += 1;
+    return { ...answer, auth: { ...answer.auth, refused: true } };
   }
 
   /** One round trip. The body of a refusal is read, so that the socket is free for the next one. */
   async #send(call: Call, login: Login | undefined): Promise<DeviceResponse> {
+    const { statusCode: status, headers, body } = await this.#dispatch(call, login).catch((error: unknown) => {
+      // Much firmware closes a socket that it should keep, unannounced, just as the next request goes out on it.
+      const again = ['GET', 'HEAD'].includes(call.method) && coded(error).code === 'CONNECTION_LOST';
+      if (!again) throw error;
+      return this.#dispatch(call, login);
+    });
+    if (status === 401) this.#challenged += 1;
+    let refusalText: string | undefined;
+    if (status === 401 || status === 403) {
+      refusalText = await drain(body, REFUSAL_LIMIT_BYTES, this.#options.refusalTimeoutMs);
+      call.signal?.throwIfAborted();
+    }
+    return { status, headers, body, auth: { scheme: login?.scheme ?? 'none', refused: false }, refusalText };
+  }
+
+  async #dispatch(call: Call, login: Login | undefined): Promise<Dispatcher.ResponseData> {
     const headers: Record<string, string> & { authorization?: string } = Object.fromEntries(
       Object.entries(call.headers ?? {}).filter(([name]) => name.toLowerCase() !== 'authorization'),
     );
     if (login) headers.authorization = this.#authorization(call, login);
-    let answer: Dispatcher.ResponseData;
     try {
-      answer = await (call.dispatcher ?? this.#options.dispatcher).request({
+      return await (call.dispatcher ?? this.#options.dispatcher).request({
         origin: this.#origin,
         path: call.uri,
         method: call.method,
@@ -197,13 +246,6 @@ export class DeviceHttp {
       call.signal?.throwIfAborted();
       throw toNetworkError(error, this.device);
     }
-    const { statusCode: status, headers: answerHeaders, body } = answer;
-    let refusalText: string | undefined;
-    if (status === 401 || status === 403) {
-      refusalText = await drain(body, REFUSAL_LIMIT_BYTES, this.#options.refusalTimeoutMs);
-      call.signal?.throwIfAborted();
-    }
-    return { status, headers: answerHeaders, body, auth: { scheme: login?.scheme ?? 'none', refused: false }, refusalText };
   }
 
   #authorization(call: Call, login: Login): string {
@@ -228,48 +270,32 @@ export class DeviceHttp {
     return challenge;
   }
 
-  #sessionFor(challenge: DigestChallenge, newSession: NewDigestSession): DigestSession {
+  #sessionFor(challenge: DigestChallenge): DigestSession {
     const latest = this.#session?.challenge;
     if (this.#session && latest?.nonce === challenge.nonce && latest.realm === challenge.realm && latest.algorithm === challenge.algorithm) {
       return this.#session;
     }
     const { user, password } = this.#options.login;
-    this.#session = newSession(user, password, challenge, this.#options.randomBytes);
+    if (!this.#newSession) throw new Error('digest-fetch is not loaded');
+    this.#session = this.#newSession(user, password, challenge, this.#options.randomBytes);
     return this.#session;
   }
 
-  /** Remembers under which login the device answered. */
-  #accept(answer: DeviceResponse, login: Login | undefined, asked: boolean, newSession: NewDigestSession): void {
-    if (answer.status === 403) return;
-    if (!login) {
-      this.#open = true;
-      return;
-    }
-    if (!asked) this.#refusedReuses = 0;
+  /** Remembers the login for the next request: the server's `nextnonce`, else the same. */
+  #accept(answer: DeviceResponse, login: Login): void {
     if (this.#refusedReuses >= REFUSED_REUSES) return;
-    this.#login = login.scheme === 'digest' ? this.#next(answer, login, newSession) : login;
-  }
-
-  /** The session of the server's `nextnonce`, else the same. A -sess key belongs to the first nonce, so it stays. */
-  #next(answer: DeviceResponse, session: DigestSession, newSession: NewDigestSession): DigestSession {
-    const info = [answer.headers['authentication-info'] ?? []].flat().join();
-    const nextNonce = info && parseAuthParams(info).get('nextnonce');
-    if (!nextNonce || session.challenge.sess) return session;
-    return this.#sessionFor({ ...session.challenge, nonce: nextNonce }, newSession);
+    const nextNonce = nextNonceOf(answer);
+    // The key of a -sess algorithm belongs to the first nonce.
+    const goesOn = login.scheme === 'basic' || login.challenge.sess || nextNonce === undefined;
+    this.#login = goesOn ? login : this.#sessionFor({ ...login.challenge, nonce: nextNonce });
   }
 }
 
-/** Waits until `work` is over, however it ends; rejects with the reason of `signal` when that comes first. */
-async function settledOrAborted(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
-  signal?.throwIfAborted();
-  const settled = work.then(
-    () => undefined,
-    () => undefined,
-  );
-  if (!signal) return settled;
-  const over = new AbortController();
-  const aborted = once(signal, 'abort', { signal: over.signal }).catch(() => undefined);
-  await Promise.race([settled, aborted]);
-  over.abort();
-  signal.throwIfAborted();
+const challengesOf = ({ headers }: DeviceResponse) => parseChallenges([headers['www-authenticate'] ?? []].flat());
+
+const isStale = (challenge: UsableChallenge) => challenge.scheme === 'digest' && challenge.stale;
+
+function nextNonceOf({ headers }: DeviceResponse): string | undefined {
+  const info = [headers['authentication-info'] ?? []].flat().join();
+  return parseAuthParams(info).get('nextnonce');
 }

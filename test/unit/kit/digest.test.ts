@@ -221,6 +221,29 @@ describe('a nonce', () => {
     ]);
   });
 
+  test('that every challenge voids, as recorders do, does not make requests refuse one another', async () => {
+    let count = 0;
+    const server = await loginServer({
+      showStale: 'never',
+      makeNonce: () => {
+        server.verifier.forgetNonces();
+        return `nonce ${++count}`;
+      },
+    });
+    const client = clientFor(server.origin, {}, { connections: 6 });
+    for (let round = 0; round < 3; round += 1) {
+      const statuses = await Promise.all(
+        Array.from({ length: 6 }, async () => {
+          const { status, body } = await client.request('/');
+          await body.dump();
+          return status;
+        }),
+      );
+      expect(statuses).toEqual([200, 200, 200, 200, 200, 200]);
+      server.verifier.forgetNonces();
+    }
+  });
+
   test('offered a second time keeps its nc going', async () => {
     const server = await loginServer({ ncCheck: 'off', makeNonce: () => 'always the same' });
     const client = clientFor(server.origin);
@@ -262,6 +285,17 @@ describe('a refusal', () => {
     server.verifier.setPassword('admin', 'changed');
     expect(await client.request('/')).toMatchObject({ status: 401, auth: { refused: true } });
     expect(server.badLogins()).toBe(2);
+  });
+
+  test('after the password was changed costs requests under way together one more login, not one each', async () => {
+    const server = await loginServer();
+    const client = clientFor(server.origin);
+    await (await client.request('/')).body.dump();
+    server.verifier.setPassword('admin', 'changed');
+    const answers = await Promise.all(['/1', '/2', '/3', '/4'].map((path) => client.request(path)));
+    expect(answers.map(({ auth }) => auth.refused)).toEqual([true, true, true, true]);
+    // Two, as the challenges of the others may have voided the nonce of the first.
+    expect(server.badLogins()).toBe(4 + 2);
   });
 
   test.each([100_000, 1000])('page of %d bytes does not block the only socket', async (length) => {
@@ -353,6 +387,15 @@ describe('Basic', () => {
     }
   });
 
+  test('refused after the password was changed is not tried twice', async () => {
+    const server = await loginServer({ offerBasic: 'only' });
+    const client = clientFor(server.origin, { allowBasic: true });
+    await (await client.request('/')).body.dump();
+    server.verifier.setPassword('admin', 'changed');
+    expect(await client.request('/')).toMatchObject({ status: 401, auth: { scheme: 'basic', refused: true } });
+    expect(server.badLogins()).toBe(1);
+  });
+
   test('cannot carry a user with a colon', async () => {
     const server = await loginServer({ offerBasic: 'only' });
     const client = clientFor(server.origin, { user: 'a:b', allowBasic: true });
@@ -427,13 +470,28 @@ describe('a client', () => {
     await expect(body.text()).rejects.toBe(reason);
   });
 
+  test('gets through to a device that closes its sockets unannounced', async () => {
+    const server = await loginServer({ hangUp: true, ncCheck: 'monotonic' });
+    const client = clientFor(server.origin);
+    for (let i = 0; i < 5; i += 1) {
+      const { status, body } = await client.request('/');
+      expect([status, await body.text()]).toEqual([200, 'welcome']);
+    }
+    expect(server.badLogins()).toBe(0);
+  });
+
+  test('does not send a request twice that may change something', async () => {
+    const { origin, opened } = await httpServer((request) => request.socket.destroy());
+    await expect(clientFor(origin).request('/', { method: 'POST', body: 'x' })).rejects.toThrow(coded('CONNECTION_LOST'));
+    expect(opened()).toBe(1);
+  });
+
   test('lets the next one log in after the first failed', async () => {
-    let broken = true;
+    let failures = 2;
     const server = await httpServer((request, response) => {
-      if (broken) {
-        broken = false;
-        request.socket.destroy();
-      } else response.end('there');
+      failures -= 1;
+      if (failures >= 0) request.socket.destroy();
+      else response.end('there');
     });
     const client = clientFor(server.origin);
     const [first, second] = await Promise.allSettled([client.request('/'), client.request('/')]);

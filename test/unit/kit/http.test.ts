@@ -51,6 +51,7 @@ describe('toNetworkError', () => {
       new errors.RequestAbortedError(),
       new CodedError('CGI_SILENT', 'silent'),
       failure('toString'),
+      Object.assign(new Error('given up', { cause: failure('ECONNRESET') }), { name: 'AbortError' }),
       circular,
     ]) {
       expect(toNetworkError(error, 'cam:80')).toBe(error);

@@ -39,6 +39,8 @@ export interface LoginServerOptions extends Partial<DigestOptions> {
   refusal?: string;
   /** `Connection: close` with every answer. */
   close?: boolean;
+  /** The socket is closed after every answer without a word of it. */
+  hangUp?: boolean;
   /** What an accepted request gets; default 200 `welcome`. */
   welcome?: Handler;
 }
@@ -55,6 +57,7 @@ export async function loginServer(options: LoginServerOptions = {}) {
     seen.push({ target, authorization, outcome: result.ok ? 'ok' : result.why });
     request.resume();
     if (options.close) response.setHeader('Connection', 'close');
+    if (options.hangUp) response.on('finish', () => response.socket?.end());
     if (result.ok) {
       if (options.welcome) options.welcome(request, response);
       else response.end('welcome');
