@@ -72,4 +72,4 @@ function readCaFile(caFile: string | undefined): string[] {
 }
 
 const unreadable = (text: string, cause?: unknown) =>
-  new CodedError('TLS_CA_UNREADABLE', `${text}.`, { field: 'tlsCaFile', cause });
+  new CodedError('TLS_CA_UNREADABLE', `tlsCaFile: ${text}.`, { field: 'tlsCaFile', cause });

@@ -1,18 +1,35 @@
 /** node-red-node-test-helper, wrapped: one runtime per test file, flows loaded and unloaded per test. */
 import { createRequire } from 'node:module';
 import helper from 'node-red-node-test-helper';
-import type { Node } from 'node-red';
+import type { Node, NodeAPI } from 'node-red';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import cgiDevice from '../../../nodes/cgi/cgi-device';
 import cgiEvents from '../../../nodes/cgi/cgi-events';
+import eventLog from '../../../nodes/monitor/event-log';
 
 const require = createRequire(import.meta.url);
 
-export type TestNode = Node & { received: Received[] };
 export interface Received {
   topic?: string;
   payload: unknown;
 }
+
+/** A sinon spy, as the helper puts on Node's methods. */
+interface Spy {
+  getCalls(): { thisValue: Node; args: unknown[] }[];
+}
+
+/** The helper's RED gives catalogue keys back without their values; ours are wanted in the texts. */
+const speaking = (initialise: (RED: NodeAPI) => void) => (RED: NodeAPI) => {
+  const translate = (key: string, values?: object) => (values && Object.keys(values).length > 0 ? `${key} ${JSON.stringify(values)}` : key);
+  initialise(Object.create(RED, { _: { value: translate } }) as NodeAPI);
+};
+const nodes = [cgiDevice, cgiEvents, eventLog].map(speaking);
+
+const unhandled: unknown[] = [];
+process.on('unhandledRejection', (error) => unhandled.push(error));
+/** What would have ended a real Node-RED. */
+export const unhandledRejections = (): readonly unknown[] => unhandled;
 
 /** Call once per file. */
 export function useRed(): void {
@@ -22,23 +39,16 @@ export function useRed(): void {
   });
   afterEach(async () => {
     await helper.unload();
-    unhandled.splice(0);
   });
   afterAll(async () => {
     await new Promise<void>((resolve) => helper.stopServer(() => resolve()));
   });
 }
 
-const unhandled: unknown[] = [];
-process.on('unhandledRejection', (error) => unhandled.push(error));
-/** What would have ended a real Node-RED. */
-export const unhandledRejections = (): readonly unknown[] => unhandled;
+export const load = (flow: object[], credentials: Record<string, object> = {}): Promise<void> =>
+  helper.load(nodes, flow as never, credentials);
 
-export async function load(flow: object[], credentials: Record<string, object> = {}): Promise<void> {
-  await helper.load([cgiDevice, cgiEvents] as never, flow as never, credentials);
-}
-
-export { helper };
+export const unload = (): Promise<void> => helper.unload();
 
 export function node(id: string): Node {
   const found = helper.getNode(id) as Node | null;
@@ -46,14 +56,29 @@ export function node(id: string): Node {
   return found;
 }
 
-/** Collects what arrives at a test helper node. */
+/** Collects what arrives at a node of type `helper`. */
 export function collect(id: string): Received[] {
   const received: Received[] = [];
   node(id).on('input', (msg) => received.push(msg as Received));
   return received;
 }
 
+const calls = (id: string, method: 'status' | 'warn' | 'error' | 'log'): unknown[] =>
+  (node(id)[method] as unknown as Spy)
+    .getCalls()
+    .filter(({ thisValue }) => thisValue.id === id)
+    .map(({ args }) => args[0]);
+
+export const statuses = (id: string): { fill: string; shape: string; text: string }[] => calls(id, 'status') as never;
+/** What failed messages of a node were failed with. */
+export const errors = (id: string): { code?: string; message: string }[] => calls(id, 'error') as never;
+export const warnings = (...ids: string[]): string[] => ids.flatMap((id) => calls(id, 'warn')) as string[];
+export const logged = (...ids: string[]): string[] => ids.flatMap((id) => calls(id, 'log')) as string[];
+
 /** Resolves once the condition holds; the test's own time limit ends it otherwise. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
+
+/** Long enough for what must not happen to happen. */
+export const settle = (ms = 100): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
