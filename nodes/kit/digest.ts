@@ -98,7 +98,7 @@ export class DeviceHttp {
   /** The latest session, accepted or not: where the same nonce is offered again, its `nc` goes on. */
   #session: DigestSession | undefined;
   readonly #turn = new Turn();
-  /** The device answers without a login. */
+  /** The device answered without a login, so that requests need not wait for one. */
   #open = false;
   /** Digest was offered once: from then on the password is not sent readably. */
   #digestSeen = false;
@@ -163,8 +163,7 @@ export class DeviceHttp {
     const login = this.#login;
     const answer = await this.#send(call, login);
     if (answer.status === 401) {
-      if (!login) this.#open = false;
-      else if (this.#login === login) this.#login = undefined;
+      if (this.#login === login) this.#login = undefined;
     } else if (!login) {
       this.#open = true;
     } else {

@@ -169,6 +169,17 @@ describe('a login', () => {
     expect(server.outcomes()).toEqual(['no-credentials', 'ok', 'ok', 'ok']);
   });
 
+  test('with a -sess algorithm keeps its nonce, whatever comes as nextnonce', async () => {
+    const server = await loginServer({
+      algorithms: ['MD5-sess'],
+      ncCheck: 'exact',
+      welcome: (_request, response) => response.setHeader('Authentication-Info', 'nextnonce="other"').end(),
+    });
+    const client = clientFor(server.origin);
+    for (let i = 0; i < 3; i += 1) await (await client.request('/')).body.dump();
+    expect(server.outcomes()).toEqual(['no-credentials', 'ok', 'ok', 'ok']);
+  });
+
   test('is not made where none is asked for, and requests do not wait for one another', async () => {
     let together = 0;
     let release: () => void = () => undefined;
@@ -202,6 +213,27 @@ describe('a nonce', () => {
     const server = await loginServer({ nonceLifetimeMs: -1 });
     expect(await clientFor(server.origin).request('/')).toMatchObject({ status: 401, auth: { scheme: 'digest', refused: false } });
     expect(server.outcomes()).toEqual(['no-credentials', 'stale-nonce', 'stale-nonce']);
+  });
+
+  test('once good and then always called stale is replaced once per request', async () => {
+    let now = 0;
+    let step = 0;
+    const server = await loginServer({ nonceLifetimeMs: 5, clock: { now: () => (now += step) } });
+    const client = clientFor(server.origin);
+    await (await client.request('/')).body.dump();
+    step = 10;
+    expect(await client.request('/')).toMatchObject({ status: 401, auth: { refused: false } });
+    expect(server.outcomes()).toEqual(['no-credentials', 'ok', 'stale-nonce', 'stale-nonce']);
+  });
+
+  test('forgotten now and then, without a word, is still used unasked', async () => {
+    const server = await loginServer({ showStale: 'never' });
+    const client = clientFor(server.origin);
+    for (let i = 0; i < 3; i += 1) {
+      for (let j = 0; j < 2; j += 1) await (await client.request('/')).body.dump();
+      server.verifier.forgetNonces();
+    }
+    expect(server.outcomes()).toEqual(['no-credentials', 'ok', 'ok', 'stale-nonce', 'ok', 'ok', 'stale-nonce', 'ok', 'ok']);
   });
 
   test('good for one request, with Connection: close, costs a new login each and soon no refusal', async () => {
