@@ -21,55 +21,116 @@ export interface EventLine {
   text: string;
 }
 
-const HEAD =
-  /^code\s*=\s*([^;\r\n]*[^;\s])\s*;\s*action\s*=\s*([^;\r\n]*[^;\s])\s*(?:;\s*index\s*=\s*(-?\d+)\s*)?((?:;(?!\s*data\s*=)[^;\r\n]*)*)(?:;\s*data\s*=|(?=\s*$|\r?\n))/i;
-const INDEX_AMONG_OTHERS = /;\s*index\s*=\s*(-?\d+)/i;
+/** The fields of a line before its data. */
+interface Head {
+  code: string;
+  action: string;
+  index: number | undefined;
+  /** Offset of the text after `data=`; undefined for a line without. */
+  dataAt: number | undefined;
+  /** Offset of the line end of a line without data. */
+  end: number;
+  /** Whether the last field looks whole: a line may have been cut inside its action, or inside `index=`. */
+  settled: boolean;
+}
+
+const SEMICOLON = 0x3b;
+const EQUALS = 0x3d;
+const BACKSLASH = 0x5c;
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const TAB = 0x09;
 const KNOWN_ACTION = /^(start|stop|pulse|state|invite|hangup)$/i;
+const INTEGER = /^-?\d+$/;
 const HEARTBEAT = /^\s*(heartbeat\s*)?$/i;
+
+/**
+ * Reads field by field up to `data=` or the line end, each character once: a regular expression with this many optional
+ * blanks takes quadratic time on a line of blanks.
+ */
+function readHead(text: string): Head | undefined {
+  const head: Head = { code: '', action: '', index: undefined, dataAt: undefined, end: 0, settled: false };
+  for (let at = 0, nth = 0; ; nth++) {
+    let equals = -1;
+    let end = at;
+    for (; end < text.length; end++) {
+      const char = text.charCodeAt(end);
+      if (char === SEMICOLON || char === LF || char === CR) break;
+      if (char !== EQUALS || equals >= 0) continue;
+      equals = end;
+      if (nth > 1 && isName(text, at, equals, 'data')) return { ...head, dataAt: end + 1 };
+    }
+    if (!readField(head, nth, text, at, equals, end)) return undefined;
+    if (text.charCodeAt(end) !== SEMICOLON) return nth > 0 ? { ...head, end } : undefined;
+    at = end + 1;
+  }
+}
+
+/** False if this is not the field that must be there: code, then action. The rest may be anything; only `index` is of use. */
+function readField(head: Head, nth: number, text: string, at: number, equals: number, end: number): boolean {
+  const value = equals < 0 ? '' : text.slice(equals + 1, end).trim();
+  if (nth === 0) {
+    head.code = value;
+    return value !== '' && isName(text, at, equals, 'code');
+  }
+  if (nth === 1) {
+    head.action = value;
+    head.settled = KNOWN_ACTION.test(value);
+    return value !== '' && isName(text, at, equals, 'action');
+  }
+  if (isName(text, at, equals, 'index')) {
+    head.index = INTEGER.test(value) ? Number(value) : undefined;
+    head.settled = head.index !== undefined;
+  } else {
+    head.settled = value !== '' && (head.index !== undefined || KNOWN_ACTION.test(head.action));
+  }
+  return true;
+}
+
+/** Is text from..to `word` (lower case), in any case and with blanks around it? */
+function isName(text: string, from: number, to: number, word: string): boolean {
+  let at = from;
+  while (at < to && isSpace(text.charCodeAt(at))) at++;
+  if (to - at < word.length) return false;
+  for (let i = 0; i < word.length; i++, at++) {
+    if ((text.charCodeAt(at) | 0x20) !== word.charCodeAt(i)) return false;
+  }
+  while (at < to && isSpace(text.charCodeAt(at))) at++;
+  return at === to;
+}
+
+const isSpace = (char: number): boolean => char === SPACE || char === TAB;
 
 /** The event that this text is, whole to the last character; undefined if anything is missing, left over or not JSON. */
 function parseWhole(text: string): EventLine | undefined {
-  const head = HEAD.exec(text);
+  const head = readHead(text);
   if (!head) return undefined;
-  const rest = text.slice(head[0].length);
-  if (head[0].endsWith('=') && rest.trim() !== '') {
-    const data = parseObject(rest);
-    return data && event(head, data, undefined, rest);
+  if (head.dataAt === undefined) {
+    return head.settled && text.slice(head.end).trim() === '' ? event(head, undefined, undefined, '') : undefined;
   }
-  if (rest.trim() !== '' || !surelyWhole(head)) return undefined;
-  return event(head, undefined, undefined, '');
+  const rest = text.slice(head.dataAt);
+  const data = parseObject(rest);
+  return data && event(head, data, undefined, rest);
 }
 
 /** The event that this text begins with, its data kept as raw text if they are not whole. */
 function parseCut(text: string, insideLine: boolean): EventLine | undefined {
-  const head = HEAD.exec(text);
+  const head = readHead(text);
   if (!head) return undefined;
-  const rest = text.slice(head[0].length);
-  if (!head[0].endsWith('=')) return insideLine && !surelyWhole(head) ? undefined : event(head, undefined, undefined, '');
+  if (head.dataAt === undefined) return insideLine && !head.settled ? undefined : event(head, undefined, undefined, '');
+  const rest = text.slice(head.dataAt);
   if (rest.trim() === '') return event(head, undefined, undefined, '');
   const data = parseObject(rest);
   return data ? event(head, data, undefined, rest) : event(head, undefined, rest.trimEnd(), rest);
 }
 
-/** A line without index may have been cut inside its action; doorbells do leave the index out. */
-const surelyWhole = (head: RegExpExecArray): boolean => head[3] !== undefined || KNOWN_ACTION.test(head[2] ?? '');
-
-function event(
-  head: RegExpExecArray,
+const event = (
+  { code, action, index }: Head,
   data: Record<string, unknown> | undefined,
   raw: string | undefined,
   text: string,
-): EventLine {
-  const index = head[3] ?? (head[4] ? INDEX_AMONG_OTHERS.exec(head[4])?.[1] : undefined);
-  return {
-    code: head[1] ?? '',
-    action: head[2] ?? '',
-    index: index === undefined ? undefined : Number(index),
-    data,
-    raw,
-    text,
-  };
-}
+): EventLine => ({ code, action, index, data, raw, text });
 
 /** JSON that is not an object is kept under `data`, the name the line itself gives it. */
 function parseObject(text: string): Record<string, unknown> | undefined {
@@ -86,6 +147,8 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 
 /** @param decode bytes to text, by the charset of the device; @param malformed told of lines that open like an event and are none */
 export function eventFormat(decode: TextDecode, malformed: () => void = () => undefined): TextFormat<EventLine> {
+  // A sign whose second byte looks like a backslash, in GB18030 and in Big5.
+  const doubleByte = !decode(Buffer.of(0xb5, BACKSLASH)).includes('\\');
   return {
     opens: opensEvent,
     whole(body) {
@@ -95,7 +158,7 @@ export function eventFormat(decode: TextDecode, malformed: () => void = () => un
       if (first === 0x63) return parseWhole(text);
       return HEARTBEAT.test(text) ? null : undefined;
     },
-    scanner: () => new EventScanner(decode, malformed),
+    scanner: () => new EventScanner(decode, malformed, doubleByte),
   };
 }
 
@@ -110,20 +173,21 @@ function opensEvent(bytes: Buffer, at: number, end: number): -1 | 0 | 1 {
   return -1;
 }
 
-const DATA = /;\s*data\s*=$/i;
-const LF = 0x0a;
-
 /** The end of an event whose length nobody declared: its line end, or the end of its JSON. */
 class EventScanner implements ItemScanner<EventLine> {
   readonly #decode: TextDecode;
   readonly #malformed: () => void;
-  readonly #balance = new JsonBalance();
+  readonly #balance: JsonBalance;
   #phase: 'head' | 'data' | 'json' | 'broken' = 'head';
+  /** How much of `;data` the head just had. */
+  #matched = 0;
   #newlines = 0;
+  #whole: EventLine | undefined;
 
-  constructor(decode: TextDecode, malformed: () => void) {
+  constructor(decode: TextDecode, malformed: () => void, doubleByte: boolean) {
     this.#decode = decode;
     this.#malformed = malformed;
+    this.#balance = new JsonBalance(doubleByte);
   }
 
   scan(bytes: Buffer, start: number, from: number, end: number): number {
@@ -140,17 +204,24 @@ class EventScanner implements ItemScanner<EventLine> {
   }
 
   finish(body: Buffer, cut: boolean): EventLine | undefined {
-    const event = parseCut(this.#decode(body), cut);
+    const event = this.#whole ?? parseCut(this.#decode(body), cut);
     if (!event) this.#malformed();
     return event;
   }
 
   #scanHead(bytes: Buffer, start: number, from: number, end: number): number {
     for (let at = from; at < end; at++) {
-      if (bytes[at] === LF) return at + 1;
-      if (bytes[at] === 0x3d && DATA.test(bytes.toString('latin1', Math.max(start, at - 16), at + 1))) {
+      const byte = bytes[at] ?? 0;
+      if (byte === LF) return at + 1;
+      if (byte === SEMICOLON) {
+        this.#matched = 1;
+      } else if (this.#matched === FIELD.length && byte === EQUALS) {
         this.#phase = 'data';
         return this.#scanData(bytes, start, at + 1, end);
+      } else if ((byte | 0x20) === FIELD.charCodeAt(this.#matched)) {
+        this.#matched++;
+      } else if (!isSpace(byte) || (this.#matched > 1 && this.#matched < FIELD.length)) {
+        this.#matched = 0;
       }
     }
     return -1;
@@ -172,8 +243,8 @@ class EventScanner implements ItemScanner<EventLine> {
   #scanJson(bytes: Buffer, start: number, from: number, end: number): number {
     const past = this.#balance.feed(bytes, from, end);
     if (past < 0) return -1;
-    const text = this.#decode(bytes.subarray(start, past));
-    if (parseObject(text.slice(HEAD.exec(text)?.[0].length ?? 0))) return past;
+    this.#whole = parseWhole(this.#decode(bytes.subarray(start, past)));
+    if (this.#whole) return past;
     this.#phase = 'broken';
     return this.#scanBroken(bytes, past, end);
   }
@@ -189,4 +260,5 @@ class EventScanner implements ItemScanner<EventLine> {
   }
 }
 
-const isBlank = (byte: number): boolean => byte === 0x20 || byte === 0x09 || byte === 0x0d || byte === LF;
+const FIELD = ';data';
+const isBlank = (byte: number): boolean => isSpace(byte) || byte === CR || byte === LF;

@@ -10,14 +10,17 @@
  *    if not, or if a boundary comes first, the length was wrong and the same bytes are read again in `loose`;
  *  - `item`: an item of unknown length, until it is complete, a boundary or another item begins, or the limit is reached.
  */
-import { boundaryLine, headerLine, indexOfByte, startsLike } from './wire-lines';
+import { boundaryLine, headerLine, headerValue, indexOfByte, startsLike, wholeNumber } from './wire-lines';
 
 const LF = 0x0a;
 const CR = 0x0d;
 const DASH = 0x2d;
 const NOTHING = Buffer.alloc(0);
+const NEWLINE_DASHES = Buffer.from('\n--');
 /** A longer line is no header. */
 const MAX_HEADER = 8192;
+/** Room for unfinished bytes that is worth keeping between parts. */
+const KEPT_ROOM = 64 * 1024;
 
 export interface PartHead {
   /** Lower case, without parameters; `text/plain` where the part does not say. */
@@ -69,16 +72,20 @@ export class MultipartReader<T> {
   readonly #limits: ReaderLimits;
   readonly #boundaries: Buffer[];
 
+  /** What came and is not read yet, from #at; a view of the last chunk, or of #room from its beginning. */
   #buffer: Buffer = NOTHING;
   #at = 0;
-  #end = 0;
+  /** Where chunks are joined. */
+  #room: Buffer = NOTHING;
   #state: 'loose' | 'head' | 'blank' | 'body' | 'item' = 'loose';
   #head: PartHead = { contentType: 'text/plain', contentLength: undefined };
-  /** In `loose` and `item`: whether the next unread byte begins a line. */
+  /** In `loose`, `body` and `item`: whether the next byte to be looked at begins a line. */
   #lineStart = true;
-  /** In `body` and `item`: offset of the first byte not yet looked at. */
+  /** In `head`, `body` and `item`: offset of the first byte not yet looked at. */
   #seen = 0;
   #scanner: ItemScanner<T> | undefined;
+  /** A length of this stream was wrong: look for a boundary before trusting the next, so that no byte is read too often. */
+  #wrongLengths = false;
 
   /** @param boundary as the Content-Type names it, with or without dashes; `myboundary` is understood besides */
   constructor(
@@ -96,13 +103,14 @@ export class MultipartReader<T> {
 
   /** Bytes held back for an unfinished part: at most the larger limit. */
   get held(): number {
-    return this.#end - this.#at;
+    return this.#buffer.length - this.#at;
   }
 
+  /** The chunk is looked at, and not written to, until the next one comes. */
   push(chunk: Buffer): void {
     this.#append(chunk);
     while (this.#step());
-    if (this.#at === this.#end) this.#buffer = NOTHING;
+    if (this.held === 0) this.#release();
   }
 
   /** The stream is over: an unfinished item is handed over as far as it came. The reader can be used again. */
@@ -111,32 +119,49 @@ export class MultipartReader<T> {
       this.#enterLoose(this.#at);
       while (this.#step());
     }
-    if (this.#state === 'item') this.#finishItem(this.#end, true);
-    this.#buffer = NOTHING;
+    // What may have become a boundary is not part of the item.
+    const past = this.#lineStart ? this.#seen : this.#buffer.length;
+    if (this.#state === 'item') this.#finishItem(past, true);
+    this.#release();
     this.#enterLoose(0);
-    this.#end = 0;
   }
 
+  #release(): void {
+    this.#buffer = NOTHING;
+    this.#seen -= this.#at;
+    this.#at = 0;
+    if (this.#room.length > KEPT_ROOM) this.#room = NOTHING;
+  }
+
+  /** The buffer always ends with the last byte that came: a search in it finds nothing stale. */
   #append(chunk: Buffer): void {
-    const rest = this.#end - this.#at;
-    if (rest === 0) {
-      this.#buffer = chunk;
-      this.#seen -= this.#at;
-      this.#at = 0;
-      this.#end = chunk.length;
+    const held = this.held;
+    if (held === 0) {
+      this.#rebase(chunk);
       return;
     }
-    if (this.#buffer.length - this.#end < chunk.length) {
-      // Room doubles, so that a part of n bytes in many chunks costs O(n) copying.
-      const grown = Buffer.allocUnsafeSlow(Math.max(2048, (rest + chunk.length) * 2));
-      this.#buffer.copy(grown, 0, this.#at, this.#end);
-      this.#seen -= this.#at;
-      this.#buffer = grown;
-      this.#at = 0;
-      this.#end = rest;
+    const size = held + chunk.length;
+    const joined = this.#buffer.buffer === this.#room.buffer;
+    const past = this.#buffer.length + chunk.length;
+    if (joined && past <= this.#room.length) {
+      chunk.copy(this.#room, this.#buffer.length);
+      this.#buffer = this.#room.subarray(0, past);
+      return;
     }
-    chunk.copy(this.#buffer, this.#end);
-    this.#end += chunk.length;
+    // At least half of the room is free after each move, so that a part of n bytes in many chunks costs O(n) copying.
+    const fits = size * 2 <= this.#room.length && (this.#room.length <= KEPT_ROOM || size * 8 > this.#room.length);
+    const room = fits ? this.#room : Buffer.allocUnsafeSlow(Math.max(4096, size * 2));
+    this.#buffer.copy(room, 0, this.#at);
+    chunk.copy(room, held);
+    this.#room = room;
+    this.#rebase(room.subarray(0, size));
+  }
+
+  /** Goes on in a buffer that begins with what is held of the one before. */
+  #rebase(buffer: Buffer): void {
+    this.#buffer = buffer;
+    this.#seen -= this.#at;
+    this.#at = 0;
   }
 
   /** One step forward; false when more bytes are needed. */
@@ -157,26 +182,27 @@ export class MultipartReader<T> {
 
   #stepLoose(): boolean {
     const bytes = this.#buffer;
+    const end = bytes.length;
     if (!this.#lineStart) {
-      const newline = indexOfByte(bytes, LF, this.#at, this.#end);
+      const newline = bytes.indexOf(LF, this.#at);
       if (newline < 0) {
-        this.#at = this.#end;
+        this.#at = end;
         return false;
       }
       this.#at = newline + 1;
       this.#lineStart = true;
     }
     let at = this.#at;
-    while (at < this.#end && (bytes[at] === LF || bytes[at] === CR)) at++;
+    while (at < end && (bytes[at] === LF || bytes[at] === CR)) at++;
     this.#at = at;
-    if (at === this.#end) return false;
-    const boundary = bytes[at] === DASH ? boundaryLine(bytes, at, this.#end, this.#boundaries) : 0;
+    if (at === end) return false;
+    const boundary = bytes[at] === DASH ? boundaryLine(bytes, at, end, this.#boundaries) : 0;
     if (boundary < 0) return false;
     if (boundary > 0) {
       this.#enterHead(boundary);
       return true;
     }
-    const opens = this.#format.opens(bytes, at, this.#end);
+    const opens = this.#format.opens(bytes, at, end);
     if (opens < 0) return false;
     if (opens > 0) {
       this.#state = 'item';
@@ -189,24 +215,30 @@ export class MultipartReader<T> {
 
   #stepHead(): boolean {
     const bytes = this.#buffer;
+    const end = bytes.length;
     const at = this.#at;
     const first = bytes[at];
-    if (at === this.#end) return false;
+    if (at === end) return false;
     if (first === LF || first === CR) {
       this.#at = at + 1;
       if (first === LF) this.#state = 'blank';
       return true;
     }
-    const boundary = first === DASH ? boundaryLine(bytes, at, this.#end, this.#boundaries) : 0;
+    const boundary = first === DASH ? boundaryLine(bytes, at, end, this.#boundaries) : 0;
     if (boundary < 0) return false;
     if (boundary > 0) {
       this.#enterHead(boundary);
       return true;
     }
-    const kind = headerLine(bytes, at, this.#end);
+    const kind = headerLine(bytes, at, end);
     if (kind === 0) return this.#enterBody();
-    const newline = kind < 0 ? -1 : indexOfByte(bytes, LF, at, this.#end);
-    if (newline < 0) return this.#end - at > MAX_HEADER ? this.#enterBody() : false;
+    const newline = kind < 0 ? -1 : bytes.indexOf(LF, Math.max(at, this.#seen));
+    const longest = Math.min(MAX_HEADER, this.#limits.text);
+    if ((newline < 0 ? end : newline) - at > longest) return this.#enterBody();
+    if (newline < 0) {
+      if (kind > 0) this.#seen = end;
+      return false;
+    }
     this.#readHeader(at, newline);
     this.#at = newline + 1;
     return true;
@@ -214,7 +246,7 @@ export class MultipartReader<T> {
 
   /** A blank line ends the head, unless a content header follows: some sources double every line end. */
   #stepBlank(): boolean {
-    const more = startsLike(this.#buffer, this.#at, this.#end, 'content-');
+    const more = startsLike(this.#buffer, this.#at, this.#buffer.length, 'content-');
     if (more === 0) return this.#enterBody();
     if (more > 0) this.#state = 'head';
     return more > 0;
@@ -222,20 +254,24 @@ export class MultipartReader<T> {
 
   #stepBody(): boolean {
     const at = this.#at;
-    const length = this.#head.contentLength ?? 0;
-    const text = this.#isText();
-    if (this.#end - at < length) {
-      if (text && this.#boundaryAhead()) this.#enterLoose(at);
-      return this.#state !== 'body';
-    }
-    const body = this.#buffer.subarray(at, at + length);
-    if (!text) {
-      this.#events.binary?.(Buffer.from(body), this.#head);
-      this.#enterLoose(at + length);
+    const past = at + (this.#head.contentLength ?? 0);
+    const whole = past <= this.#buffer.length;
+    if (!this.#isText()) {
+      if (!whole) return false;
+      const body = Buffer.from(this.#buffer.subarray(at, past));
+      const head = this.#head;
+      this.#enterLoose(past);
+      this.#events.binary?.(body, head);
       return true;
     }
-    const item = this.#format.whole(body);
-    this.#enterLoose(item === undefined ? at : at + length);
+    if ((!whole || this.#wrongLengths) && this.#boundaryBefore(past)) {
+      this.#enterLoose(at);
+      return true;
+    }
+    if (!whole) return false;
+    const item = this.#format.whole(this.#buffer.subarray(at, past));
+    if (item === undefined) this.#wrongLengths = true;
+    this.#enterLoose(item === undefined ? at : past);
     if (item !== undefined && item !== null) this.#events.item(item);
     return true;
   }
@@ -244,13 +280,13 @@ export class MultipartReader<T> {
     const bytes = this.#buffer;
     const start = this.#at;
     const limit = start + this.#limits.text;
-    const end = Math.min(this.#end, limit);
+    const end = Math.min(bytes.length, limit);
     while (this.#seen < end) {
       if (this.#lineStart) {
-        const boundary = bytes[this.#seen] === DASH ? boundaryLine(bytes, this.#seen, this.#end, this.#boundaries) : 0;
-        const another = boundary === 0 ? this.#format.opens(bytes, this.#seen, this.#end) : 0;
-        if (boundary < 0 || another < 0) return false;
+        const boundary = bytes[this.#seen] === DASH ? boundaryLine(bytes, this.#seen, end, this.#boundaries) : 0;
+        const another = boundary === 0 ? this.#format.opens(bytes, this.#seen, end) : 0;
         if (boundary > 0 || another > 0) return this.#finishItem(this.#seen, false);
+        if (boundary < 0 || another < 0) break;
         this.#lineStart = false;
       }
       const newline = indexOfByte(bytes, LF, this.#seen, end);
@@ -260,46 +296,45 @@ export class MultipartReader<T> {
       this.#seen = upTo;
       this.#lineStart = newline >= 0;
     }
-    if (this.#end < limit) return false;
-    this.#events.tooLarge?.(this.#head);
-    this.#finishItem(limit, true);
-    this.#lineStart = false;
-    return true;
+    return bytes.length < limit ? false : this.#finishItem(this.#seen, true, true);
   }
 
-  #finishItem(past: number, cut: boolean): true {
-    const item = this.#scanner?.finish(this.#buffer.subarray(this.#at, past), cut);
-    this.#enterLoose(past);
+  #finishItem(past: number, cut: boolean, tooLarge = false): true {
+    const body = this.#buffer.subarray(this.#at, past);
+    const scanner = this.#scanner;
+    this.#enterLoose(past, !tooLarge || this.#lineStart);
+    if (tooLarge) this.#events.tooLarge?.(this.#head);
+    const item = scanner?.finish(body, cut);
     if (item !== undefined) this.#events.item(item);
     return true;
   }
 
-  #readHeader(from: number, newline: number): void {
-    const line = this.#buffer.toString('latin1', from, newline);
-    const colon = line.indexOf(':');
-    const name = line.slice(0, colon).trimEnd().toLowerCase();
-    const value = line.slice(colon + 1).trim();
-    if (name === 'content-length') {
-      this.#head.contentLength = /^\d{1,12}$/.test(value) ? Number(value) : undefined;
-    } else if (name === 'content-type') {
-      this.#head.contentType = (value.split(';', 1)[0] ?? '').trim().toLowerCase();
+  #readHeader(at: number, newline: number): void {
+    const bytes = this.#buffer;
+    const length = headerValue(bytes, at, newline, 'content-length');
+    if (length >= 0) {
+      this.#head.contentLength = wholeNumber(bytes, length, newline);
+      return;
     }
+    const type = headerValue(bytes, at, newline, 'content-type');
+    if (type >= 0) this.#head.contentType = (bytes.toString('latin1', type, newline).split(';', 1)[0] ?? '').trim().toLowerCase();
   }
 
   #isText(): boolean {
     return !/^(image|video|audio|application\/octet-stream)/.test(this.#head.contentType);
   }
 
-  #enterLoose(at: number): void {
+  #enterLoose(at: number, lineStart = true): void {
     this.#state = 'loose';
     this.#at = at;
-    this.#lineStart = true;
+    this.#lineStart = lineStart;
     this.#scanner = undefined;
   }
 
   #enterHead(at: number): void {
     this.#state = 'head';
     this.#at = at;
+    this.#seen = at;
     this.#head = { contentType: 'text/plain', contentLength: undefined };
   }
 
@@ -307,28 +342,29 @@ export class MultipartReader<T> {
     const length = this.#head.contentLength;
     const text = this.#isText();
     if (length === undefined || length > (text ? this.#limits.text : this.#limits.binary)) {
-      if (!text) this.#events.tooLarge?.(this.#head);
       this.#enterLoose(this.#at);
+      if (!text) this.#events.tooLarge?.(this.#head);
     } else {
       this.#state = 'body';
       this.#seen = this.#at;
+      this.#lineStart = true;
     }
     return true;
   }
 
-  /** Whether a boundary line has come before the declared length was reached. */
-  #boundaryAhead(): boolean {
-    const bytes = this.#buffer;
-    let line = this.#seen;
-    while (line < this.#end) {
-      const boundary = bytes[line] === DASH ? boundaryLine(bytes, line, this.#end, this.#boundaries) : 0;
-      if (boundary > 0) return true;
-      if (boundary < 0) break;
-      const newline = indexOfByte(bytes, LF, line, this.#end);
-      if (newline < 0) break;
-      line = newline + 1;
+  /** Whether a boundary line comes before the offset at which the declared length ends. Each byte is looked at once. */
+  #boundaryBefore(past: number): boolean {
+    const bytes = past < this.#buffer.length ? this.#buffer.subarray(0, past) : this.#buffer;
+    for (;;) {
+      if (this.#lineStart) {
+        const boundary = boundaryLine(bytes, this.#seen, bytes.length, this.#boundaries);
+        if (boundary !== 0) return boundary > 0;
+        this.#lineStart = false;
+      }
+      const newline = bytes.indexOf(NEWLINE_DASHES, this.#seen);
+      this.#lineStart = newline >= 0;
+      this.#seen = newline >= 0 ? newline + 1 : Math.max(this.#seen, bytes.length - NEWLINE_DASHES.length + 1);
+      if (newline < 0) return false;
     }
-    this.#seen = line;
-    return false;
   }
 }

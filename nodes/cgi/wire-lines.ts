@@ -1,4 +1,7 @@
-/** What a line of a multipart stream is, told from its first bytes, with "not enough bytes yet" as an answer of its own. */
+/**
+ * What a line of a multipart stream is, told from its first bytes, with "not enough bytes yet" as an answer of its own.
+ * Each answer is found within a bounded number of bytes, however long the line: it is asked for again with every chunk.
+ */
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -7,10 +10,12 @@ const TAB = 0x09;
 const DASH = 0x2d;
 const COLON = 0x3a;
 const SLASH = 0x2f;
-/** Dashes and blanks around a boundary; more are something else. */
+/** Dashes or blanks at one place of a boundary or header; more are something else. */
 const MAX_PADDING = 64;
+/** The name of a header; a longer one is none. */
+const MAX_NAME = 64;
 
-/** Offset of `byte` in from..end, or -1. */
+/** Offset of `byte` in from..end, or -1. The search goes on to the end of `bytes`: ask once per line. */
 export function indexOfByte(bytes: Buffer, byte: number, from: number, end: number): number {
   const found = bytes.indexOf(byte, from);
   return found < end ? found : -1;
@@ -32,40 +37,51 @@ export function startsLike(bytes: Buffer, at: number, end: number, word: string)
  * The offset just past its line end, 0 if there is none, -1 if more bytes are needed.
  */
 export function boundaryLine(bytes: Buffer, at: number, end: number, names: readonly Buffer[]): number {
-  let name = at;
-  while (name < end && bytes[name] === DASH) name++;
-  if (name - at > MAX_PADDING) return 0;
-  if (name === end) return -1;
-  if (name - at < 2) return 0;
-  name = skipBlanks(bytes, name, end);
+  const dashed = skipDashes(bytes, at, end);
+  if (dashed === end) return dashed - at > MAX_PADDING ? 0 : -1;
+  if (dashed - at < 2 || dashed - at > MAX_PADDING) return 0;
+  const name = skipBlanks(bytes, dashed, end);
+  if (name - dashed > MAX_PADDING) return 0;
   let undecided = false;
   for (const token of names) {
-    const available = Math.min(token.length, end - name);
-    if (available > 0 && token.compare(bytes, name, name + available, 0, available) !== 0) continue;
-    if (available < token.length) {
-      undecided = true;
-      continue;
-    }
-    const past = closeOfBoundary(bytes, name + token.length, end);
+    const same = startsWith(bytes, name, end, token);
+    const past = same > 0 ? closeOfBoundary(bytes, name + token.length, end) : same;
     if (past > 0) return past;
     undecided ||= past < 0;
   }
-  return undecided && end - at <= 4 * MAX_PADDING + 256 ? -1 : 0;
+  return undecided ? -1 : 0;
 }
 
 function closeOfBoundary(bytes: Buffer, after: number, end: number): number {
-  let at = after;
-  while (at < end && bytes[at] === DASH) at++;
-  at = skipBlanks(bytes, at, end);
-  if (at - after > MAX_PADDING) return 0;
+  const dashed = skipDashes(bytes, after, end);
+  let at = skipBlanks(bytes, dashed, end);
+  if (dashed - after > MAX_PADDING || at - dashed > MAX_PADDING) return 0;
   if (at < end && bytes[at] === CR) at++;
   if (at >= end) return -1;
   return bytes[at] === LF ? at + 1 : 0;
 }
 
-function skipBlanks(bytes: Buffer, from: number, end: number): number {
+function startsWith(bytes: Buffer, at: number, end: number, token: Buffer): -1 | 0 | 1 {
+  for (let i = 0; i < token.length; i++) {
+    if (at + i >= end) return -1;
+    if (bytes[at + i] !== token[i]) return 0;
+  }
+  return 1;
+}
+
+/** Past the dashes at `from`, or past one more than there may be. */
+function skipDashes(bytes: Buffer, from: number, end: number): number {
+  const last = Math.min(end, from + MAX_PADDING + 1);
   let at = from;
-  while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+  while (at < last && bytes[at] === DASH) at++;
+  return at;
+}
+
+/** Past the blanks at `from`, or past one more than there may be. */
+function skipBlanks(bytes: Buffer, from: number, end: number): number {
+  const last = Math.min(end, from + MAX_PADDING + 1);
+  let at = from;
+  while (at < last && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
   return at;
 }
 
@@ -75,13 +91,40 @@ function skipBlanks(bytes: Buffer, from: number, end: number): number {
  */
 export function headerLine(bytes: Buffer, at: number, end: number): -1 | 0 | 1 {
   if (startsLike(bytes, at, end, 'heartbeat') > 0) return 0;
+  const last = Math.min(end, at + MAX_NAME + 1);
   let after = at;
-  while (after < end && isNameByte(bytes[after] ?? 0)) after++;
-  if (after > at && bytes[after] === SLASH && after < end) return startsLike(bytes, at, end, 'http/') > 0 ? 1 : 0;
+  while (after < last && isNameByte(bytes[after] ?? 0)) after++;
+  if (after - at > MAX_NAME) return 0;
+  if (after === at) return at === end ? -1 : 0;
+  if (after < end && bytes[after] === SLASH) return startsLike(bytes, at, end, 'http/') > 0 ? 1 : 0;
   const colon = skipBlanks(bytes, after, end);
-  if (colon >= end) return -1;
-  return after > at && bytes[colon] === COLON ? 1 : 0;
+  if (colon - after > MAX_PADDING) return 0;
+  if (colon === end) return -1;
+  return bytes[colon] === COLON ? 1 : 0;
 }
 
 const isNameByte = (byte: number): boolean =>
   (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x41 && byte <= 0x5a) || byte === DASH;
+
+/** Where the value of the header `name` (lower case) begins, if the header line at..newline is that header; else -1. */
+export function headerValue(bytes: Buffer, at: number, newline: number, name: string): number {
+  if (startsLike(bytes, at, newline, name) <= 0) return -1;
+  const colon = skipBlanks(bytes, at + name.length, newline);
+  return bytes[colon] === COLON ? colon + 1 : -1;
+}
+
+/** The whole number that from..end holds besides blanks, of at most twelve digits; undefined if it holds anything else. */
+export function wholeNumber(bytes: Buffer, from: number, end: number): number | undefined {
+  const first = skipBlanks(bytes, from, end);
+  let value = 0;
+  let at = first;
+  for (; at < end; at++) {
+    const digit = (bytes[at] ?? 0) - 0x30;
+    if (digit < 0 || digit > 9) break;
+    value = value * 10 + digit;
+  }
+  if (at === first || at - first > 12) return undefined;
+  let rest = skipBlanks(bytes, at, end);
+  if (rest < end && bytes[rest] === CR) rest++;
+  return rest === end ? value : undefined;
+}
