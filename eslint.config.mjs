@@ -24,4 +24,12 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.mjs'], languageOptions: { globals: { console: 'readonly', process: 'readonly' } } },
+  {
+    // What a bare Node-RED loads, without a compiler in between.
+    files: ['test/bench/red/**/*.{cjs,js}'],
+    languageOptions: {
+      sourceType: 'commonjs',
+      globals: Object.fromEntries(['require', 'module', '__dirname', 'process', 'globalThis', 'performance', 'setImmediate'].map((name) => [name, 'readonly'])),
+    },
+  },
 );
