@@ -34,6 +34,11 @@ export function loading(target: Target): void {
     });
     afterAll(() => red.dispose());
 
+    test('runs on what its title says', () => {
+      const [, nodeRed = '', node = ''] = /Node-RED version: v(\d+\.\d+)[^]*Node\.js +version: v(\d+)/.exec(red.log()) ?? [];
+      expect(`Node-RED ${nodeRed} on Node ${node}`).toBe(target.name);
+    });
+
     test('loads without a warning', () => {
       // Node-RED's own words on any start without credentials.
       const usual = /Encrypted credentials not found|Projects disabled/;
