@@ -38,6 +38,12 @@ export const ERROR_CODES = {
 
   FILE_UNWRITABLE: 'A file or its folder cannot be written.',
   FILE_BACKLOG_FULL: 'The file has been unwritable for so long that the lines waiting for it exceed their limit.',
+
+  FILE_UNREADABLE: 'A file is missing, cannot be read or is too large; what was last read well stays in force.',
+  FILE_INVALID: 'A file has not the content it should have; what was last read well stays in force.',
+  BAD_LOCAL_TIME: 'A local date or time does not exist, or not exactly once, in its time zone.',
+  SCHEDULE_CONFLICT: 'Events of the schedule overlap, or a clock change leaves one without any time.',
+  NO_EVENT_RUNNING: 'No event of the schedule was running when the message arrived, or at the time that it carries.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
