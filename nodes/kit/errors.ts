@@ -44,6 +44,12 @@ export const ERROR_CODES = {
   BAD_LOCAL_TIME: 'A local date or time does not exist, or not exactly once, in its time zone.',
   SCHEDULE_CONFLICT: 'Events of the schedule overlap, or a clock change leaves one without any time.',
   NO_EVENT_RUNNING: 'No event of the schedule was running when the message arrived, or at the time that it carries.',
+
+  STORE_FULL: 'The embedded store cannot grow: the disk is full, or the store has reached its size limit.',
+  STORE_CORRUPT: 'The file of the embedded store is damaged.',
+  STORE_LOCKED: 'Another process is using the file of the embedded store.',
+  STORE_FAILED: 'The embedded store cannot be opened, read or written.',
+  OUTBOX_FULL: 'As much is waiting to be sent as the outbox may hold.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
