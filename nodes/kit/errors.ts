@@ -50,6 +50,18 @@ export const ERROR_CODES = {
   STORE_LOCKED: 'Another process is using the file of the embedded store.',
   STORE_FAILED: 'The embedded store cannot be opened, read or written.',
   OUTBOX_FULL: 'As much is waiting to be sent as the outbox may hold.',
+
+  AVIGILON_CLOCK_SKEW: 'The server refused the login token, and its clock and that of this machine differ by more than 5 minutes.',
+  AVIGILON_NONCE_OR_KEY: 'The server refused the login token although the clocks agree: nonce, key or integration id is wrong.',
+  AVIGILON_PASSWORD: 'The server refused user and password.',
+  AVIGILON_SESSION_REFUSED: 'The server refuses a session that it has just given, for lack of rights or because of how the session is sent.',
+  AVIGILON_REQUEST_REFUSED: 'The server understood the request and refused it.',
+  AVIGILON_UNAVAILABLE: 'The server cannot answer now; reading goes on later from where it stopped.',
+  AVIGILON_BAD_ANSWER: 'The answer is not what the Web Endpoint gives: another service, a wrong path, or a list without end.',
+  AVIGILON_WEBHOOK_FORGED: 'A message to the webhook does not carry the proof that the server gives.',
+  AVIGILON_WEBHOOK_STALE: 'A message to the webhook is too old or from the future; it may be a recording.',
+  AVIGILON_WEBHOOK_SILENT: 'The webhook is registered but nothing arrives; events are polled instead.',
+  AVIGILON_WEBHOOK_OVERFLOW: 'More events are pushed than can be handed on; what was left out is read by polling.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
