@@ -62,6 +62,20 @@ export const ERROR_CODES = {
   AVIGILON_WEBHOOK_STALE: 'A message to the webhook is too old or from the future; it may be a recording.',
   AVIGILON_WEBHOOK_SILENT: 'The webhook is registered but nothing arrives; events are polled instead.',
   AVIGILON_WEBHOOK_OVERFLOW: 'More events are pushed than can be handed on; what was left out is read by polling.',
+
+  EVENT_FILTERED: 'No rule of the node asks for this event.',
+  EVENT_TOO_OLD: 'The event is older than what the ledger remembers; whether it was counted before cannot be known.',
+  EVENT_NAME_MISSING: 'The message names no event of the schedule, and the node has no name to fall back on.',
+
+  SQL_NAME_INVALID: 'The name of a table or column is empty, too long or holds characters that names cannot have.',
+  SQL_UNAVAILABLE: 'The database does not answer, or the connection broke; what waits is kept and written later.',
+  SQL_BUSY: 'Others held what the statement needed, again and again.',
+  SQL_LOGIN_REFUSED: 'The server refused the login: wrong user or password, or no such database.',
+  SQL_TABLE_MISSING: 'The database has no table or view of this name.',
+  SQL_COLUMN_MISSING: 'The table has no column of this name.',
+  SQL_NOT_ALLOWED: 'The database user has no permission for this.',
+  SQL_REFUSED: 'The database refused the statement.',
+  SQL_ROW_REFUSED: 'The data of this row does not fit its table; other rows are stored.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
