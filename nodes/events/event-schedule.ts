@@ -135,6 +135,6 @@ export = defineNode({
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 function shortened(name: string): string {
-  const characters = [...name];
+  const characters = Array.from(name);
   return characters.length > LONGEST_NAME ? `${characters.slice(0, LONGEST_NAME - 1).join('')}…` : name;
 }
