@@ -5,6 +5,7 @@ import { cameraIdentity } from '../devices/dahua/identity';
 import { Editor, launchBrowser, type Dialog } from './support/editor';
 import { DEVICE, SOURCE, flow } from './support/flow';
 import { startNodeRed, type NodeRed } from './support/node-red-process';
+import { pictureOfDialog } from './support/screenshot';
 
 const PASSWORD = 'Oqoqo-1';
 
@@ -44,7 +45,7 @@ async function openDevice(device: object, credentials: object = {}, locale?: str
       await (await answered).finished();
       // Enabled again means that the answer is shown.
       await button.click({ trial: true });
-      return result.innerText();
+      return (await result.innerText()).trim();
     },
   };
 }
@@ -55,6 +56,7 @@ test('shows who the device is, and fills in name and serial number where they ar
   await dialog.field('Password').fill(PASSWORD);
   const text = await press();
   for (const fact of [cameraIdentity.machineName, cameraIdentity.serial, cameraIdentity.model, cameraIdentity.version]) expect(text).toContain(fact);
+  await pictureOfDialog(dialog, 'connection-test-ok');
   const adopt = dialog.form.getByRole('button', { name: 'Use name and serial number' });
   await adopt.press('Enter');
   expect(await dialog.field('Name').inputValue()).toBe(cameraIdentity.machineName);
@@ -88,8 +90,9 @@ test('says that the password is wrong', async () => {
 
 test('says that the device cannot be reached, in the language of the editor', async () => {
   await camera.powerOff();
-  const { press } = await openDevice({ host: address() }, { user: 'admin', password: PASSWORD }, 'es-CO');
+  const { dialog, press } = await openDevice({ host: address() }, { user: 'admin', password: PASSWORD }, 'es-CO');
   expect(await press()).toMatch(/^host: inaccesible \(HOST_UNREACHABLE\): /);
+  await pictureOfDialog(dialog, 'connection-test-unreachable');
   await camera.powerOn();
 });
 

@@ -11,6 +11,7 @@ const FLOWS = join(import.meta.dirname, '../../flows');
 interface FlowNode {
   id: string;
   type: string;
+  label?: string;
 }
 
 /** Folders and name of each example, as the menu shows them. */
@@ -51,10 +52,13 @@ describe.each(examples)('$file', ({ path, nodes, file }) => {
     await nodeRed.deploy([]);
     const editor = await Editor.open(browser, nodeRed);
     await importExample(editor, path);
+    const tab = nodes.find(({ type }) => type === 'tab');
+    await editor.page.locator('#red-ui-workspace-tabs a', { hasText: tab?.label ?? '?' }).click();
     const wanted = nodes.filter(({ type }) => !['tab', 'group'].includes(type)).map(({ type }) => type);
     const imported = await editor.nodes();
     expect(imported.map(({ type }) => type).sort()).toEqual(wanted.sort());
     expect(imported.filter(({ type, valid }) => type === 'unknown' || valid === false)).toEqual([]);
+    await editor.page.locator('.red-ui-notification').first().waitFor({ state: 'detached' });
     await picture(editor, path.join('-'));
     expect(editor.complaints, file).toEqual([]);
     await editor.close();

@@ -1,5 +1,6 @@
 /** The Node-RED editor in Chromium, as a person sees it, and what it has complained of. */
 import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core';
+import { DARK } from './dark-theme';
 import type { NodeRed } from './node-red-process';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -60,8 +61,14 @@ export class Editor {
     await editor.page.locator('#red-ui-palette-container .red-ui-palette-node').first().waitFor();
     await editor.page.waitForFunction(() => RED.workspaces.active() !== '');
     await editor.page.locator('#red-ui-loading-progress').waitFor({ state: 'hidden' });
-    if (options.dark) await editor.page.evaluate(() => document.documentElement.classList.add('nr-theme-dark'));
+    if (options.dark) await editor.#dim();
     return editor;
+  }
+
+  /** The dark theme of Node-RED 5; 4.1 has none, so its colours come along. */
+  async #dim(): Promise<void> {
+    await this.page.evaluate(() => document.documentElement.classList.add('nr-theme-dark'));
+    await this.page.addStyleTag({ content: `:root { color-scheme: dark; ${Object.entries(DARK).map(([name, colour]) => `--red-ui-${name}: ${colour};`).join(' ')} }` });
   }
 
   close(): Promise<void> {
