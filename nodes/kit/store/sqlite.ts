@@ -9,6 +9,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { CodedError } from '../errors';
 import { PidLock } from './pid-lock';
+import { limit, preallocate } from './preallocate';
 import { storeError } from './sqlite-error';
 import { connectNative, nativeSqlite } from './sqlite-native';
 import { connectWasm } from './sqlite-wasm';
@@ -37,7 +38,7 @@ export interface Sqlite {
 
 export type SqliteDriver = Sqlite['driver'];
 
-/** What a driver adds; `open` in this file makes a {@link Sqlite} of it. Throws whatever the driver throws. */
+/** What a driver adds; this file makes a {@link Sqlite} of it. Throws whatever the driver throws. */
 export interface Connection {
   exec(sql: string): void;
   run(sql: string, params: readonly SqlValue[]): { changes: number };
@@ -51,18 +52,16 @@ export interface SqliteOptions {
   /** The file does not grow beyond this; then STORE_FULL. Default: no limit. */
   maxBytes?: number;
   /**
-   * Takes this much of the disk at once, and a WAL beside it, so that the store goes on working within it when something else
-   * has filled the disk. Best effort: on a disk that is full already the store opens without.
+   * Takes this much of the disk at once, and the WAL's part too, so that the database goes on working within it when something
+   * else has filled the disk. Best effort: without on a disk that is full already.
    */
   preallocateBytes?: number;
 }
 
 /** How long another program's use of the file, a backup for example, is waited out. Milliseconds. */
 const BUSY_MS = 2000;
-/** SQLite's own default, said here because the WAL's reserve follows from it: it is reused from the start at this size. */
-const CHECKPOINT_PAGES = 1000;
-const PAGE_BYTES = 4096;
-const CHUNK_BYTES = 1024 * 1024;
+/** The WAL is written back at about this size, and then used again from its start. */
+const CHECKPOINT_BYTES = 2 * 1024 * 1024;
 
 export const defaultDriver = (): SqliteDriver => (nativeSqlite() ? 'node:sqlite' : 'node-sqlite3-wasm');
 
@@ -71,32 +70,37 @@ export const defaultDriver = (): SqliteDriver => (nativeSqlite() ? 'node:sqlite'
  * Throws STORE_LOCKED when a living process has it (try again later), STORE_CORRUPT, STORE_FULL, STORE_FAILED.
  */
 export function openSqlite(path: string, options: SqliteOptions = {}): Sqlite {
+  const database = connect(path, options.driver ?? defaultDriver());
+  return orClose(database, () => prepare(database, options));
+}
+
+/** As {@link openSqlite} for a file known to be damaged: changes nothing about it, so that what is readable can be read. */
+export function openDamaged(path: string, driver: SqliteDriver = defaultDriver()): Sqlite {
+  const database = connect(path, driver);
+  return orClose(database, () => database.exec('PRAGMA locking_mode=EXCLUSIVE'));
+}
+
+function connect(path: string, driver: SqliteDriver): Database {
   const file = resolve(path);
-  try {
-    mkdirSync(dirname(file), { recursive: true });
-  } catch (error) {
-    throw storeError(error, file);
-  }
+  guarded(file, () => mkdirSync(dirname(file), { recursive: true }));
   const lock = PidLock.take(file);
   try {
-    return open(file, options, lock);
+    const connection = guarded(file, () => (driver === 'node:sqlite' ? connectNative(file) : connectWasm(file)));
+    return new Database(driver, file, connection, () => lock.release());
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
-function open(file: string, options: SqliteOptions, lock: PidLock): Sqlite {
-  const driver = options.driver ?? defaultDriver();
-  const connect = driver === 'node:sqlite' ? connectNative : connectWasm;
-  const database = new Database(driver, file, guarded(file, () => connect(file)), () => lock.release());
+function orClose(database: Database, finish: () => void): Database {
   try {
-    prepare(database, options);
+    finish();
+    return database;
   } catch (error) {
     database.close();
     throw error;
   }
-  return database;
 }
 
 function prepare(database: Database, { maxBytes, preallocateBytes }: SqliteOptions): void {
@@ -105,46 +109,12 @@ function prepare(database: Database, { maxBytes, preallocateBytes }: SqliteOptio
   database.exec(`PRAGMA busy_timeout=${BUSY_MS}; PRAGMA locking_mode=EXCLUSIVE; PRAGMA foreign_keys=ON`);
   const mode = database.all('PRAGMA journal_mode=WAL')[0]?.journal_mode;
   if (mode !== 'wal') throw new CodedError('STORE_FAILED', `${database.file}: SQLite refused WAL and stays in journal mode ${String(mode)}`);
-  database.exec(`PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`);
-  if (maxBytes !== undefined) database.all(`PRAGMA max_page_count=${Math.max(1, Math.floor(maxBytes / pageBytes(database)))}`);
+  // No automatic checkpoint: when it fails, on a full disk, COMMIT reports that although it has committed.
+  database.exec('PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0');
+  if (maxBytes !== undefined) limit(database, maxBytes);
   // Takes the lock, and reads the whole schema: damage in there is met here and not by the first caller.
   database.all('SELECT count(*) FROM sqlite_schema');
-  if (preallocateBytes) preallocate(database, Math.min(preallocateBytes, maxBytes ?? Infinity));
-}
-
-const pragma = (database: Database, name: string): number => Number(Object.values(database.all(`PRAGMA ${name}`)[0] ?? {})[0]);
-const pageBytes = (database: Database): number => pragma(database, 'page_size');
-
-/**
- * Fills the file up once and empties it again: SQLite keeps free pages. Also done when the file has its size already, for
- * one WAL's length, since SQLite removes the WAL whenever the file is closed.
- */
-function preallocate(database: Database, bytes: number): void {
-  const page = pageBytes(database);
-  const wal = CHECKPOINT_PAGES * PAGE_BYTES;
-  try {
-    database.exec('CREATE TABLE IF NOT EXISTS reserve_being_made (filler BLOB)');
-    database.transaction(() => {
-      for (let filled = 0; filled < wal && roomFor(CHUNK_BYTES); filled += CHUNK_BYTES) fill();
-    });
-    while (pragma(database, 'page_count') * page < bytes - CHUNK_BYTES && roomFor(CHUNK_BYTES)) fill();
-  } catch (error) {
-    if (!(error instanceof CodedError && error.code === 'STORE_FULL')) throw error;
-  } finally {
-    try {
-      database.exec('DROP TABLE IF EXISTS reserve_being_made; PRAGMA wal_checkpoint(PASSIVE)');
-    } catch {
-      // Not even that fits on the disk: the next start that finds room removes it.
-    }
-  }
-
-  function fill(): void {
-    database.run('INSERT INTO reserve_being_made VALUES (zeroblob(?))', [CHUNK_BYTES]);
-  }
-  function roomFor(more: number): boolean {
-    const free = pragma(database, 'max_page_count') - pragma(database, 'page_count') + pragma(database, 'freelist_count');
-    return free * page > more * 1.1;
-  }
+  if (preallocateBytes) preallocate(database, database.file, { bytes: preallocateBytes, walBytes: 2 * CHECKPOINT_BYTES });
 }
 
 function guarded<T>(file: string, call: () => T): T {
@@ -161,6 +131,8 @@ class Database implements Sqlite {
   readonly #connection: Connection;
   readonly #onClose: () => void;
   #state: 'idle' | 'in transaction' | 'closed' = 'idle';
+  /** What the WAL may have grown by since it was last written back; an estimate, since SQLite does not tell. */
+  #walBytes = 0;
 
   constructor(driver: SqliteDriver, file: string, connection: Connection, onClose: () => void) {
     this.driver = driver;
@@ -177,32 +149,39 @@ class Database implements Sqlite {
   run(sql: string, params: readonly SqlValue[] = []): { changes: number } {
     this.#assertOpen();
     assertWhole(params, this.file);
-    return guarded(this.file, () => this.#connection.run(sql, params));
+    const done = guarded(this.file, () => this.#connection.run(sql, params));
+    this.#count(done.changes, params);
+    if (this.#state === 'idle') this.#committed();
+    return done;
   }
 
   all(sql: string, params: readonly SqlValue[] = []): SqlRow[] {
     this.#assertOpen();
     assertWhole(params, this.file);
-    return guarded(this.file, () => this.#connection.all(sql, params));
+    const rows = guarded(this.file, () => this.#connection.all(sql, params));
+    this.#count(0, params);
+    return rows;
   }
 
   transaction<T>(work: () => T): T {
     this.#assertOpen();
     if (this.#state === 'in transaction') throw new CodedError('STORE_FAILED', `${this.file}: a transaction within a transaction`);
     // IMMEDIATE: who will write says so at once, instead of failing half-way.
-    this.exec('BEGIN IMMEDIATE');
+    this.run('BEGIN IMMEDIATE');
     this.#state = 'in transaction';
+    let result: T;
     try {
-      const result = work();
+      result = work();
       if (result instanceof Promise) throw new CodedError('STORE_FAILED', `${this.file}: the work of a transaction must not wait`);
-      this.exec('COMMIT');
-      return result;
+      this.run('COMMIT');
     } catch (error) {
       this.#rollBack();
       throw error;
     } finally {
       this.#state = 'idle';
     }
+    this.#committed();
+    return result;
   }
 
   close(): void {
@@ -212,6 +191,24 @@ class Database implements Sqlite {
       guarded(this.file, () => this.#connection.close());
     } finally {
       this.#onClose();
+    }
+  }
+
+  /** Pages changed are not known: rows at a guess, and values twice for the indexes they may be in. */
+  #count(rows: number, params: readonly SqlValue[]): void {
+    for (const value of params) if (typeof value === 'string' || value instanceof Uint8Array) this.#walBytes += 2 * value.length;
+    this.#walBytes += 512 * rows;
+  }
+
+  #committed(): void {
+    // At least some whole pages.
+    this.#walBytes += 16_384;
+    if (this.#walBytes < CHECKPOINT_BYTES) return;
+    this.#walBytes = 0;
+    try {
+      this.#connection.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    } catch {
+      // What was committed is safe in the WAL; the next checkpoint takes it along.
     }
   }
 
