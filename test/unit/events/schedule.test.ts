@@ -125,8 +125,11 @@ describe('clock changes', () => {
     expect(windows(schedule({ [date]: event('E', from, to) }, zone))).toEqual([`E ${start} ${end}`]);
   });
 
-  test('an event of which nothing is left is said, and does not run', () => {
-    const skipped = schedule({ '2026-03-29': event('E', '02:15', '03:10') }, madrid);
+  test.each([
+    ['02:00', '03:00'],
+    ['02:15', '03:10'],
+  ])('an event from %s to %s, of which nothing is left, is said and does not run', (from, to) => {
+    const skipped = schedule({ '2026-03-29': event('E', from, to) }, madrid);
     expect(skipped.windows).toEqual([]);
     expect(skipped.conflicts).toMatchObject([{ text: '2026-03-29 "E" never runs: the clock change of that day skips it' }]);
   });

@@ -176,7 +176,7 @@ describe('a file that breaks', () => {
     await polls(10);
     disk.write('[2]');
     disk.failing = { [where]: 'EIO' };
-    await polls(3);
+    await polls(10);
     disk.failing = {};
     await polls();
     expect(seen).toEqual(['changed [1]', 'broken FILE_UNREADABLE', 'changed [2]', 'recovered']);
@@ -254,6 +254,14 @@ describe('asked to look', () => {
     expect(await file.reload()).toMatchObject({ code: 'FILE_INVALID' });
     expect(await file.reload()).toMatchObject({ code: 'FILE_INVALID' });
     expect(seen).toEqual(['changed [1]', 'changed [2]', 'broken FILE_INVALID']);
+  });
+
+  test('it reads, even where nothing shows a change', async () => {
+    const { disk, file, polls } = await watch('[1]');
+    await polls(10);
+    disk.writeUnnoticed('[2]');
+    await file.reload();
+    expect(file.value).toEqual([2]);
   });
 
   test('it looks again after a look under way, once for all who asked meanwhile', async () => {
