@@ -28,9 +28,9 @@ interface Head {
   index: number | undefined;
   /** Offset of the text after `data=`; undefined for a line without. */
   dataAt: number | undefined;
-  /** Offset of the line end of a line without data. */
+  /** Of a line without data: offset of its line end. */
   end: number;
-  /** Whether the last field looks whole: a line may have been cut inside its action, or inside `index=`. */
+  /** Of a line without data: whether its last field looks whole. It may have been cut inside its action, or inside `index=`. */
   settled: boolean;
 }
 
@@ -46,46 +46,41 @@ const INTEGER = /^-?\d+$/;
 const HEARTBEAT = /^\s*(heartbeat\s*)?$/i;
 
 /**
- * Reads field by field up to `data=` or the line end, each character once: a regular expression with this many optional
- * blanks takes quadratic time on a line of blanks.
+ * Reads field by field up to `data=` or the line end. Each search goes on where the last one of its kind stopped, so that any
+ * text takes linear time; a regular expression with this many optional blanks takes quadratic time on a line of blanks.
  */
 function readHead(text: string): Head | undefined {
   const head: Head = { code: '', action: '', index: undefined, dataAt: undefined, end: 0, settled: false };
+  const lineEnd = Math.min(indexIn(text, '\n', 0), indexIn(text, '\r', 0));
+  let equals = -1;
   for (let at = 0, nth = 0; ; nth++) {
-    let equals = -1;
-    let end = at;
-    for (; end < text.length; end++) {
-      const char = text.charCodeAt(end);
-      if (char === SEMICOLON || char === LF || char === CR) break;
-      if (char !== EQUALS || equals >= 0) continue;
-      equals = end;
-      if (nth > 1 && isName(text, at, equals, 'data')) return { ...head, dataAt: end + 1 };
+    if (equals < at) equals = indexIn(text, '=', at);
+    if (nth > 1 && equals < lineEnd && isName(text, at, equals, 'data')) {
+      head.dataAt = equals + 1;
+      return head;
     }
-    if (!readField(head, nth, text, at, equals, end)) return undefined;
-    if (text.charCodeAt(end) !== SEMICOLON) return nth > 0 ? { ...head, end } : undefined;
+    const end = Math.min(indexIn(text, ';', at), lineEnd);
+    const value = equals < end ? text.slice(equals + 1, end).trim() : '';
+    if (nth < 2) {
+      if (value === '' || !isName(text, at, equals, nth === 0 ? 'code' : 'action')) return undefined;
+      if (nth === 0) head.code = value;
+      else head.action = value;
+    } else if (equals < end && isName(text, at, equals, 'index')) {
+      head.index = INTEGER.test(value) ? Number(value) : undefined;
+    }
     at = end + 1;
+    if (end < lineEnd) continue;
+    if (nth === 0) return undefined;
+    head.end = end;
+    head.settled = nth === 1 ? KNOWN_ACTION.test(head.action) : value !== '' && head.index !== undefined;
+    return head;
   }
 }
 
-/** False if this is not the field that must be there: code, then action. The rest may be anything; only `index` is of use. */
-function readField(head: Head, nth: number, text: string, at: number, equals: number, end: number): boolean {
-  const value = equals < 0 ? '' : text.slice(equals + 1, end).trim();
-  if (nth === 0) {
-    head.code = value;
-    return value !== '' && isName(text, at, equals, 'code');
-  }
-  if (nth === 1) {
-    head.action = value;
-    head.settled = KNOWN_ACTION.test(value);
-    return value !== '' && isName(text, at, equals, 'action');
-  }
-  if (isName(text, at, equals, 'index')) {
-    head.index = INTEGER.test(value) ? Number(value) : undefined;
-    head.settled = head.index !== undefined;
-  } else {
-    head.settled = value !== '' && (head.index !== undefined || KNOWN_ACTION.test(head.action));
-  }
-  return true;
+/** Offset of a character, or the length of the text where there is none. */
+function indexIn(text: string, char: string, from: number): number {
+  const found = text.indexOf(char, from);
+  return found < 0 ? text.length : found;
 }
 
 /** Is text from..to `word` (lower case), in any case and with blanks around it? */

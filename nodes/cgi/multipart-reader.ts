@@ -10,11 +10,12 @@
  *    if not, or if a boundary comes first, the length was wrong and the same bytes are read again in `loose`;
  *  - `item`: an item of unknown length, until it is complete, a boundary or another item begins, or the limit is reached.
  */
-import { boundaryLine, headerLine, headerValue, indexOfByte, startsLike, wholeNumber } from './wire-lines';
+import { boundaryLine, headerLine, indexOfByte, readContentHeader, startsLike } from './wire-lines';
 
 const LF = 0x0a;
 const CR = 0x0d;
 const DASH = 0x2d;
+const PLAIN_TEXT = 'text/plain';
 const NOTHING = Buffer.alloc(0);
 const NEWLINE_DASHES = Buffer.from('\n--');
 /** A longer line is no header. */
@@ -78,7 +79,7 @@ export class MultipartReader<T> {
   /** Where chunks are joined. */
   #room: Buffer = NOTHING;
   #state: 'loose' | 'head' | 'blank' | 'body' | 'item' = 'loose';
-  #head: PartHead = { contentType: 'text/plain', contentLength: undefined };
+  #head: PartHead = { contentType: PLAIN_TEXT, contentLength: undefined };
   /** In `loose`, `body` and `item`: whether the next byte to be looked at begins a line. */
   #lineStart = true;
   /** In `head`, `body` and `item`: offset of the first byte not yet looked at. */
@@ -150,7 +151,7 @@ export class MultipartReader<T> {
     }
     // At least half of the room is free after each move, so that a part of n bytes in many chunks costs O(n) copying.
     const fits = size * 2 <= this.#room.length && (this.#room.length <= KEPT_ROOM || size * 8 > this.#room.length);
-    const room = fits ? this.#room : Buffer.allocUnsafeSlow(Math.max(4096, size * 2));
+    const room = fits ? this.#room : Buffer.allocUnsafeSlow(size * 2 + 4096);
     this.#buffer.copy(room, 0, this.#at);
     chunk.copy(room, held);
     this.#room = room;
@@ -239,7 +240,7 @@ export class MultipartReader<T> {
       if (kind > 0) this.#seen = end;
       return false;
     }
-    this.#readHeader(at, newline);
+    readContentHeader(bytes, at, newline, this.#head);
     this.#at = newline + 1;
     return true;
   }
@@ -309,19 +310,9 @@ export class MultipartReader<T> {
     return true;
   }
 
-  #readHeader(at: number, newline: number): void {
-    const bytes = this.#buffer;
-    const length = headerValue(bytes, at, newline, 'content-length');
-    if (length >= 0) {
-      this.#head.contentLength = wholeNumber(bytes, length, newline);
-      return;
-    }
-    const type = headerValue(bytes, at, newline, 'content-type');
-    if (type >= 0) this.#head.contentType = (bytes.toString('latin1', type, newline).split(';', 1)[0] ?? '').trim().toLowerCase();
-  }
-
   #isText(): boolean {
-    return !/^(image|video|audio|application\/octet-stream)/.test(this.#head.contentType);
+    const type = this.#head.contentType;
+    return type === PLAIN_TEXT || !/^(image|video|audio|application\/octet-stream)/.test(type);
   }
 
   #enterLoose(at: number, lineStart = true): void {
@@ -335,7 +326,7 @@ export class MultipartReader<T> {
     this.#state = 'head';
     this.#at = at;
     this.#seen = at;
-    this.#head = { contentType: 'text/plain', contentLength: undefined };
+    this.#head = { contentType: PLAIN_TEXT, contentLength: undefined };
   }
 
   #enterBody(): true {

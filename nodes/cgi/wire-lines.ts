@@ -2,6 +2,7 @@
  * What a line of a multipart stream is, told from its first bytes, with "not enough bytes yet" as an answer of its own.
  * Each answer is found within a bounded number of bytes, however long the line: it is asked for again with every chunk.
  */
+import type { PartHead } from './multipart-reader';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -85,12 +86,8 @@ function skipBlanks(bytes: Buffer, from: number, end: number): number {
   return at;
 }
 
-/**
- * Is the line at `at` a header (`Name: value`, or a stray HTTP status line)? 1 yes, 0 no, -1 more bytes are needed.
- * A heartbeat without a blank line before it is known by its word, so that it need not wait for its line end.
- */
+/** Is the line at `at` a header (`Name: value`, or a stray HTTP status line)? 1 yes, 0 no, -1 more bytes are needed. */
 export function headerLine(bytes: Buffer, at: number, end: number): -1 | 0 | 1 {
-  if (startsLike(bytes, at, end, 'heartbeat') > 0) return 0;
   const last = Math.min(end, at + MAX_NAME + 1);
   let after = at;
   while (after < last && isNameByte(bytes[after] ?? 0)) after++;
@@ -106,15 +103,29 @@ export function headerLine(bytes: Buffer, at: number, end: number): -1 | 0 | 1 {
 const isNameByte = (byte: number): boolean =>
   (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x41 && byte <= 0x5a) || byte === DASH;
 
-/** Where the value of the header `name` (lower case) begins, if the header line at..newline is that header; else -1. */
-export function headerValue(bytes: Buffer, at: number, newline: number, name: string): number {
-  if (startsLike(bytes, at, newline, name) <= 0) return -1;
+const CONTENT = 'content-';
+const LENGTH = 'length';
+const TYPE = 'type';
+const PLAIN_TEXT = 'text/plain';
+
+/** Notes in `head` what the header line at..newline says, if it is Content-Length or Content-Type. */
+export function readContentHeader(bytes: Buffer, at: number, newline: number, head: PartHead): void {
+  if (startsLike(bytes, at, newline, CONTENT) <= 0) return;
+  const length = valueOf(LENGTH, bytes, at + CONTENT.length, newline);
+  if (length > 0) head.contentLength = wholeNumber(bytes, length, newline);
+  const type = valueOf(TYPE, bytes, at + CONTENT.length, newline);
+  if (type > 0) head.contentType = mediaType(bytes, type, newline);
+}
+
+/** Where the value begins, if `name` (lower case) and a colon are at `at`; else 0. */
+function valueOf(name: string, bytes: Buffer, at: number, newline: number): number {
+  if (startsLike(bytes, at, newline, name) <= 0) return 0;
   const colon = skipBlanks(bytes, at + name.length, newline);
-  return bytes[colon] === COLON ? colon + 1 : -1;
+  return bytes[colon] === COLON ? colon + 1 : 0;
 }
 
 /** The whole number that from..end holds besides blanks, of at most twelve digits; undefined if it holds anything else. */
-export function wholeNumber(bytes: Buffer, from: number, end: number): number | undefined {
+function wholeNumber(bytes: Buffer, from: number, end: number): number | undefined {
   const first = skipBlanks(bytes, from, end);
   let value = 0;
   let at = first;
@@ -127,4 +138,12 @@ export function wholeNumber(bytes: Buffer, from: number, end: number): number | 
   let rest = skipBlanks(bytes, at, end);
   if (rest < end && bytes[rest] === CR) rest++;
   return rest === end ? value : undefined;
+}
+
+/** The media type at from..end, in lower case and without parameters. Nearly all parts are plain text, which takes no string. */
+function mediaType(bytes: Buffer, from: number, end: number): string {
+  const type = skipBlanks(bytes, from, end);
+  const past = type + PLAIN_TEXT.length;
+  if (startsLike(bytes, type, end, PLAIN_TEXT) > 0 && (past === end || bytes[past] === CR)) return PLAIN_TEXT;
+  return (bytes.toString('latin1', type, end).split(';', 1)[0] ?? '').trim().toLowerCase();
 }
