@@ -125,6 +125,15 @@ describe('an event line (facts A3)', () => {
     expect(events).toEqual([{ code: 'A', action: 'Start', index: 0, data: undefined, raw: undefined, text: '' }]);
   });
 
+  it('empty data and data that are no JSON end at a blank line, if nothing else ends them', () => {
+    for (const data of ['', ' ', 'Puerta', '{ a : 1 }', '{ "a" : 1 } x']) {
+      const stream = Buffer.from(`Code=A;action=Start;index=0;data=${data}\r\n\r\nHeartbeat\r\n`);
+      const { events, deliveredAt } = read(byteByByte(stream), { end: false });
+      expect(events).toMatchObject([{ code: 'A', index: 0 }]);
+      expect(deliveredAt[0]).toBeLessThanOrEqual(stream.length - 'Heartbeat\r\n'.length);
+    }
+  });
+
   it.each(['Code=;action=Start;index=0', 'Code=A', 'Code=A;index=0', 'Code= ;action=Start', 'Code=A;action=;index=0', 'Code=A;data={}'])(
     'counts %j as malformed',
     (text) => {

@@ -18,6 +18,13 @@ function readAnyhow(bytes: Buffer, options: ReadOptions = {}): Reading {
 const kinds = (reading: Reading): string[] =>
   reading.events.map(({ code, action, index }) => `${code} ${action} ${index}`);
 
+/** Whether the last byte of the stream delivers an event: what comes later is not needed to know that it is whole. */
+function endsPromptly(bytes: Buffer, options: ReadOptions = {}): boolean {
+  const reading = readAnyhow(bytes, { ...options, end: false });
+  expect(read(byteByByte(bytes), { ...options, end: false }).deliveredAt.at(-1)).toBe(reading.events.length > 0 ? bytes.length : undefined);
+  return reading.events.length > 0;
+}
+
 const REGION = { Id: [0], RegionName: ['Entrada'], SmartMotionEnable: true };
 const withData = line('VideoMotion', 'Start', 0, REGION);
 const bare = line('VideoMotion', 'Stop', 0);
@@ -44,6 +51,7 @@ describe('framing of devices (facts A2)', () => {
     const reading = readAnyhow(bytesOf(part(withData, framing), heartbeat(framing), part(bare, framing), next));
     expect(kinds(reading)).toEqual(['VideoMotion Start 0', 'VideoMotion Stop 0', NEXT]);
     expect(reading.events[0]?.data).toEqual(REGION);
+    expect(endsPromptly(part(bare, { ...framing, after: '' }))).toBe(true);
   });
 
   it('CRLF inside the JSON, not counted after the last bracket', () => {
@@ -101,11 +109,32 @@ describe('framing of devices (facts A2)', () => {
     }
   });
 
+  it('an event whose length is too large waits for the next boundary and no longer', () => {
+    const boundary = '--myboundary\r\n';
+    expect(endsPromptly(bytesOf(part(bare, { length: 500 }), boundary))).toBe(true);
+    expect(endsPromptly(bytesOf(part(withData, { length: 500 }), boundary))).toBe(true);
+    expect(read(byteByByte(part(bare, { length: 500 })), { end: false }).events).toEqual([]);
+  });
+
+  it('an event that is never closed ends where another begins', () => {
+    const open = 'Code=CrossLineDetection;action=Start;index=0;data={ "Name" : [ "a",\n';
+    const reading = readAnyhow(bytesOf(part(`${open}${withData}`, { length: null }), part(`${open}code = B;action=Stop;index=1\n`), next));
+    expect(kinds(reading)).toEqual([
+      'CrossLineDetection Start 0',
+      'VideoMotion Start 0',
+      'CrossLineDetection Start 0',
+      'B Stop 1',
+      NEXT,
+    ]);
+    expect(reading.events[0]).toMatchObject({ data: undefined, raw: '{ "Name" : [ "a",' });
+  });
+
   it('a stray HTTP status line and headers, before a boundary, after it and before the text', () => {
     const status = 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n';
     const inHead = bytesOf('--myboundary\r\nHTTP/1.1 200 OK\r\nContent-Length:', String(bare.length), '\r\n\r\n', bare, '\r\n');
     const reading = readAnyhow(bytesOf(status, part(withData), status, inHead, status, next));
     expect(kinds(reading)).toEqual(['VideoMotion Start 0', 'VideoMotion Stop 0', NEXT]);
+    expect(endsPromptly(inHead.subarray(0, -2))).toBe(true);
   });
 
   it('several events in one part, with and without data, with and without length', () => {
@@ -138,8 +167,9 @@ describe('framing of devices (facts A2)', () => {
     const reading = readAnyhow(bytesOf(part(bare, framing), heartbeat(framing), part('Code=Last;action=Start;index=1', framing)), {
       boundary: declared,
     });
-    // Without its boundary a length is not seen, and these lines have ends all the same.
     expect(kinds(reading)).toEqual(['VideoMotion Stop 0', 'Last Start 1']);
+    // Its length is known only if the boundary is.
+    expect(endsPromptly(part(bare, { ...framing, after: '' }), { boundary: declared })).toBe(true);
   });
 
   it('a boundary that nobody declared: events still open by themselves', () => {
@@ -209,8 +239,9 @@ describe('framing of devices (facts A2)', () => {
 
   it('a header line without end is no header, however it comes', () => {
     for (const size of [100, 8000, 8192, 8193, 9000, 20000]) {
-      const stream = bytesOf('--myboundary\r\nX-Name: ', 'x'.repeat(size), '\r\nContent-Length: 4\r\n\r\n', bare, '\r\n', next);
-      expect(kinds(readAnyhow(stream))).toEqual(['VideoMotion Stop 0', NEXT]);
+      const head = bytesOf('--myboundary\r\nX-Name: ', 'x'.repeat(size), `\r\nContent-Length: ${bare.length}\r\n\r\n`);
+      expect(kinds(readAnyhow(bytesOf(head, bare, '\r\n', next)))).toEqual(['VideoMotion Stop 0', NEXT]);
+      expect(endsPromptly(bytesOf(head, bare))).toBe(size < 8192 - 'X-Name: \r'.length);
     }
   });
 
@@ -229,6 +260,10 @@ describe('framing of devices (facts A2)', () => {
     for (const length of [null, 500]) {
       const reading = readAnyhow(part(unfinished, { length, after: '' }));
       expect(reading.events).toMatchObject([{ code: 'CrossLineDetection', data: undefined, raw: '{ "a" : [ 1,' }]);
+    }
+    // What may have become a boundary, or another event, is none of its text.
+    for (const begun of ['--', '--mybound', '--myboundary\r', 'Cod']) {
+      expect(readAnyhow(bytesOf(`${unfinished}\n${begun}`)).events).toMatchObject([{ raw: '{ "a" : [ 1,' }]);
     }
     expect(readAnyhow(part(bare, { length: null, after: '' })).events).toHaveLength(1);
     expect(readAnyhow(bytesOf('Code=CrossLineDe')).reports).toEqual([{ kind: 'malformed' }]);

@@ -121,7 +121,7 @@ const STREAMS: Record<string, Buffer> = {
   'an event of line ends': filled(' \n', 'Code=A;action=Start;index=0;data={'),
   'an event of dashes': filled('\n--myboundar', 'Code=A;action=Start;index=0;data={'),
   'events that balance and are no JSON': filled('Code=A;action=Start;index=0;data={]'),
-  'events that balance and are no JSON, in lines': filled('Code=A;action=Start;index=0;data={]\n'),
+  'events that balance and are no JSON, in lines': filled('Code=A;action=Start;index=0;data={]\n').subarray(0, SIZE / 4),
 };
 
 describe('the work that a stream takes is linear in its bytes', () => {
@@ -131,13 +131,38 @@ describe('the work that a stream takes is linear in its bytes', () => {
       const whole = measure([stream], limit);
       expect(whole.calls).toBeLessThan(4);
       expect(whole.bytes).toBeLessThan(10);
-      const packets = measure(cut(stream, [1460]), limit);
+      const packets = measure(cut(stream.subarray(0, SIZE / 4), [1460]), limit);
       expect(packets.calls).toBeLessThan(4);
       expect(packets.bytes).toBeLessThan(14);
     }
-    const tiny = measure(cut(stream.subarray(0, 100_000), [3, 1, 2]), SIZE * 2);
+    const tiny = measure(cut(stream.subarray(0, SIZE / 32), [3, 1, 2]), SIZE * 2);
     expect(tiny.calls).toBeLessThan(8);
     expect(tiny.bytes).toBeLessThan(24);
+  });
+});
+
+describe('the room for unfinished parts', () => {
+  const limits = { text: 1 << 16, binary: SIZE * 2 };
+  it('is made once and used again', () => {
+    const reader = new MultipartReader('myboundary', eventFormat(decoder('auto')), { item: () => undefined }, limits);
+    const made = vi.spyOn(Buffer, 'allocUnsafeSlow');
+    for (const chunk of cut(STREAMS['sound parts']!, [1460])) reader.push(chunk);
+    expect(made.mock.calls.length).toBeLessThan(5);
+    made.mockRestore();
+  });
+
+  it('shrinks again after a large part, although there is always something unfinished', () => {
+    const image = part(Buffer.alloc(SIZE, 'x'), { type: 'image/jpeg' });
+    const event = part(line('A', 'Start', 0, { a: ['b', 'c'] }));
+    const half = event.length >> 1;
+    const events = Array<Buffer>(20_000).fill(Buffer.concat([event.subarray(half), event.subarray(0, half)]));
+    const reader = new MultipartReader('myboundary', eventFormat(decoder('auto')), { item: () => undefined }, limits);
+    const made = vi.spyOn(Buffer, 'allocUnsafeSlow');
+    for (const chunk of [...cut(Buffer.concat([image, event.subarray(0, half)]), [1460]), ...events]) reader.push(chunk);
+    const sizes = made.mock.calls.map(([size]) => size);
+    made.mockRestore();
+    expect(Math.max(...sizes)).toBeGreaterThan(SIZE);
+    expect(sizes.at(-1)).toBeLessThan(10_000);
   });
 });
 
