@@ -40,12 +40,12 @@ export = defineNode({
     let next: EventWindow | undefined;
     const runner = new ScheduleRunner({
       clock,
-      started: ({ name, from, to }) => control({ action: 'start', eventName: name, from: iso(from), to: iso(to) }),
-      stopped: ({ name }) => control({ action: 'stop', eventName: name }),
-      changed: (...now) => {
+      started: kit.guard(({ name, from, to }: EventWindow) => control({ action: 'start', eventName: name, from: iso(from), to: iso(to) })),
+      stopped: kit.guard(({ name }: EventWindow) => control({ action: 'stop', eventName: name })),
+      changed: kit.guard((...now: [EventWindow | undefined, EventWindow | undefined]) => {
         [running, next] = now;
         show();
-      },
+      }),
     });
 
     // Reading takes at least a turn of the event loop, so the first start message finds the nodes behind this one made.

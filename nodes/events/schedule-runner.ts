@@ -5,6 +5,7 @@ import type { EventWindow, Schedule } from './schedule';
 /** The longest wait: a wall clock that was set, or a machine that slept, is noticed after it. A timer could not wait for 25 days. */
 const RECHECK_MS = 30_000;
 
+/** The callbacks must not throw: they run in a timer. In a node, wrap them with `kit.guard`. */
 export interface RunnerOptions {
   clock: Clock;
   /** An event begins, is running already, or runs on with another beginning or end. */
