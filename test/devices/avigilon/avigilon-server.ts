@@ -255,7 +255,10 @@ export class AvigilonServer {
   }
 
   private taken<T extends { kind: string }>(route: string, fault: T | undefined): T | undefined {
-    if (fault) AvigilonStats.remember(this.stats.faults, { at: this.clock.now(), kind: fault.kind, route });
+    if (fault) {
+      AvigilonStats.remember(this.stats.faults, { at: this.clock.now(), kind: fault.kind, route });
+      this.stats.changed();
+    }
     return fault;
   }
 }

@@ -14,7 +14,9 @@ export interface PlainAnswer {
 /** One request on a connection of its own, without checking certificates. Rejects when the answer is not complete. */
 export function send(url: string, method = 'GET', headers: Record<string, string> = {}, body?: string): Promise<PlainAnswer> {
   return new Promise((resolve, reject) => {
-    const options = { method, headers, agent: false as const, rejectUnauthorized: false };
+    // Node sends none of its own with DELETE.
+    const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
+    const options = { method, headers: { ...headers, ...length }, agent: false as const, rejectUnauthorized: false };
     const request = (url.startsWith('https:') ? httpsRequest : httpRequest)(url, options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
