@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CodedError } from '../kit/errors';
 import { parsePath, valueAt } from './message-path';
-import { MAX_SUBJECT, safePattern } from './safe-pattern';
+import { safePattern } from './safe-pattern';
 
 const DEFAULT_FIELD = 'data.analyticEventName';
 
@@ -15,6 +15,15 @@ export const ruleSchema = z.object({
   activity: z.string().trim().default(''),
 });
 export type Rule = z.infer<typeof ruleSchema>;
+
+const named = (op: Rule['op'], value: string): Rule => ({ field: DEFAULT_FIELD, op, value, activity: '' });
+
+/** What the stadium stores (facts/avigilon-een.md A7). */
+export const DEFAULT_FILTER: readonly Rule[] = [
+  named('contains', 'PUERTA'),
+  named('contains', 'AFORO ENTRADA SENCIA'),
+  named('equals', 'INGRESO PERSONAS ENTRADA MARATON'),
+];
 
 export type Matcher = (event: object) => boolean;
 
@@ -63,6 +72,3 @@ function foldedAt(event: object, path: readonly string[]): string | undefined {
 
 /** Upper case, composed: cameras send the same letter in both Unicode forms. */
 const fold = (text: string): string => text.normalize('NFC').toUpperCase();
-
-/** For names in texts: bounded, since a camera chooses them. */
-export const shortened = (text: string): string => (text.length > MAX_SUBJECT ? `${text.slice(0, MAX_SUBJECT)}…` : text);

@@ -6,7 +6,7 @@ import { CodedError } from '../kit/errors';
 
 const MAX_PATTERN = 256;
 /** Names of analytics are 255 characters at most in the tables they end up in. */
-export const MAX_SUBJECT = 255;
+const MAX_SUBJECT = 255;
 const MAX_REPEATS = 3;
 
 /**
@@ -40,7 +40,7 @@ function dangerIn(source: string): string | undefined {
   /** The group that has just ended, for the quantifier behind it. */
   let ended: { at: number; varied: boolean } | undefined;
   for (const { 0: token, index } of source.matchAll(TOKENS)) {
-    if (/^\\([1-9]|k<)/.test(token)) return 'refers back to a group';
+    if (/^\\([1-9]|k)/.test(token)) return 'refers back to a group';
     if (token.startsWith('(')) {
       open.push(varies);
       varies = false;

@@ -102,7 +102,7 @@ export function exactlyOnce(title: string, makeWorld: () => Promise<World>, { ru
     test('however events are cut into batches, repeated and broken off, the counts are those of each event once', async () => {
       await fc.assert(
         fc.asyncProperty(arbitrarySteps(world, 30), fc.infiniteStream(fc.nat(12)), async (steps, whims) => {
-          const whim = (): number => whims.next().value;
+          const whim = (): number => whims.next().value as number;
           const database = open();
           const current = steps.map((item) => ({ ...item, moves: item.moves.map((move) => ({ ...move, zone: world.counters.find(({ name }) => name === move.zone.name)! })) }));
           for (let from = 0; from < current.length; ) {
@@ -188,7 +188,7 @@ export function exactlyOnce(title: string, makeWorld: () => Promise<World>, { ru
       const rows = range(0, 100).map((n) => (refused.has(n) ? { ...historyItem(n), row: ['x', '2026-03-01 05:00:00.000', null] } : historyItem(n)));
       const outcomes = await writeHistory(world, open(), rows);
       expect(outcomes.flatMap(({ state }, n) => (state === 'dead' ? [n] : []))).toEqual([...refused]);
-      expect(outcomes.filter(({ state }) => state === 'dead')[0]).toMatchObject({ error: { code: 'SQL_ROW_REFUSED' } });
+      expect(outcomes.find(({ state }) => state === 'dead')).toMatchObject({ error: { code: 'SQL_ROW_REFUSED' } });
       expect(await historyNumbers(world)).toEqual(range(0, 100).filter((n) => !refused.has(n)));
     });
 
