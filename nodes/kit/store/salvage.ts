@@ -1,7 +1,7 @@
 /** What can still be read of a damaged store, copied into a new one row by row. */
 import { CodedError } from '../errors';
 import type { Sqlite, SqlRow, SqlValue } from './sqlite';
-import { SALVAGED } from './state-schema';
+import { NUMBERED, SALVAGED } from './state-schema';
 
 export interface Salvaged {
   saved: number;
@@ -20,15 +20,29 @@ const INSERT_ROWS = 500;
 const MAX_GAP = 1_000_000;
 const MAX_BEYOND = 10_000;
 
-/** `to` is empty and has the current schema. Throws only what `to` throws. */
-export function salvage(from: Sqlite, to: Sqlite): Salvaged {
+/**
+ * `to` is empty and has the current schema. New rows of it get numbers that `from` has not given yet: its own last one or, where that
+ * cannot be read, `unusedSeq`. Throws only what `to` throws.
+ */
+export function salvage(from: Sqlite, to: Sqlite, unusedSeq: number): Salvaged {
   const sum: Salvaged = { saved: 0, lost: 0 };
   for (const table of SALVAGED) {
     const { saved, lost } = salvageTable(from, to, table);
     sum.saved += saved;
     sum.lost = lost === null || sum.lost === null ? null : sum.lost + lost;
   }
+  keepSequence(from, to, unusedSeq);
   return sum;
+}
+
+/** Whoever is at work remembers items by their number. */
+function keepSequence(from: Sqlite, to: Sqlite, unusedSeq: number): void {
+  const last = attempt(() => from.all(`SELECT seq FROM sqlite_sequence WHERE name = '${NUMBERED}'`));
+  const seq = last ? Number(last[0]?.seq ?? 0) : unusedSeq;
+  to.transaction(() => {
+    to.run(`INSERT INTO sqlite_sequence (name, seq) SELECT '${NUMBERED}', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = '${NUMBERED}')`);
+    to.run(`UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = '${NUMBERED}'`, [seq]);
+  });
 }
 
 function salvageTable(from: Sqlite, to: Sqlite, { table, json, total }: Table): Salvaged {

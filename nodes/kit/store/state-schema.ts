@@ -59,3 +59,6 @@ export const SALVAGED = [
   { table: 'key_values', json: ['value'], total: undefined },
   { table: 'outbox_items', json: ['payload'], total: 'SELECT sum(items) AS total FROM outbox_totals' },
 ] as const;
+
+/** The table whose row numbers are never given twice. */
+export const NUMBERED = 'outbox_items';

@@ -205,7 +205,7 @@ class SharedStore {
   /** Sets the damaged file aside, after copying what can be read of it into a new one. Throws the store's errors. */
   #recover(): void {
     this.#close();
-    const { driver } = this.#options;
+    const { driver, clock = systemClock } = this.#options;
     const replacement = `${this.path}.new`;
     removeDatabase(replacement);
     const damaged = openDamaged(this.path, driver);
@@ -214,7 +214,8 @@ class SharedStore {
       const fresh = openSqlite(replacement, this.#settings());
       try {
         migrate(fresh);
-        salvaged = salvage(damaged, fresh);
+        // Microseconds: more than any count of items.
+        salvaged = salvage(damaged, fresh, clock.now() * 1000);
       } finally {
         fresh.close();
       }

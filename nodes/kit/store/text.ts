@@ -4,4 +4,11 @@
  */
 export const toText = (name: string): string => JSON.stringify(name).slice(1, -1);
 
-export const fromText = (text: string): string => JSON.parse(`"${text}"`) as string;
+/** The name again; the text itself where damage has made it something else. */
+export function fromText(text: string): string {
+  try {
+    return JSON.parse(`"${text}"`) as string;
+  } catch {
+    return text;
+  }
+}
