@@ -9,6 +9,7 @@ import { systemClock, type Clock, type Random } from './clock';
 import { fillIn, readConfig, type EnvLookup } from './config';
 import { countersOf, forgetCounters, type Counters } from './counters';
 import { CodedError, coded } from './errors';
+import { addRoute, type RouteHandler } from './http-node';
 
 /** What `start` hands back to the harness. */
 export interface Running<Provides = unknown> {
@@ -63,6 +64,11 @@ export class Kit<Config, Secrets extends string = never> {
   /** Aborted when the node is stopped. */
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** The node's id, for keys of what it keeps; another one after an import. */
+  get id(): string {
+    return this.#node.id;
   }
 
   /** The user directory, for relative paths of files. */
@@ -134,6 +140,16 @@ export class Kit<Config, Secrets extends string = never> {
         failed(error);
       }
     };
+  }
+
+  /**
+   * Serves a path below httpNodeRoot until the node is stopped.
+   * @returns the path as clients see it; @throws CodedError CONFIG_INVALID, without a field
+   */
+  serve(method: 'GET' | 'POST', path: string, handler: RouteHandler): string {
+    const route = addRoute(this.#RED, method, path, this.guard(handler));
+    this.signal.addEventListener('abort', route.remove, { once: true });
+    return route.path;
   }
 
   /**
