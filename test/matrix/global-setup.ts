@@ -27,7 +27,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const runtime = await fetchRuntime(nodeRed, node);
     const installed = join(folder, `${nodeRed}-${node}`);
     await installPack(installed, tarball, runtime.node);
-    targets.push({ name: `Node-RED ${nodeRed} on Node ${node}`, ...runtime, installed });
+    targets.push({ name: `Node-RED ${nodeRed} on Node ${node}`, ...runtime, tarball, installed });
   }
   project.provide('targets', targets);
   return () => rm(folder, { recursive: true, force: true });

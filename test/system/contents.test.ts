@@ -27,8 +27,7 @@ const read = (path: string): Record<string, unknown> => JSON.parse(readFileSync(
 
 test('the tarball holds code, examples and texts for people, nothing else', () => {
   const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'examples', 'package.json'];
-  expect(readdirSync(pack).filter((name) => !expected.includes(name))).toEqual([]);
-  for (const name of ['LICENSE', 'dist', 'examples']) expect(readdirSync(pack)).toContain(name);
+  expect(readdirSync(pack).sort()).toEqual(expected);
   const strange = filesBelow(join(pack, 'dist')).filter((path) => !/\.(js|d\.ts|html|json|svg|md)$/.test(path));
   expect(strange).toEqual([]);
   expect(filesBelow(join(pack, 'examples')).filter((path) => !path.endsWith('.json'))).toEqual([]);

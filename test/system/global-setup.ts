@@ -10,8 +10,10 @@ import './support/target';
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'camera-events-pack-'));
   const installed = join(folder, 'installed');
-  await installPack(installed, await packTarball(join(folder, 'tarball')), process.execPath);
+  const tarball = await packTarball(join(folder, 'tarball'));
+  await installPack(installed, tarball, process.execPath);
   const red = createRequire(import.meta.url).resolve('node-red/red.js');
-  project.provide('targets', [{ name: `Node-RED 4.1 on Node ${process.versions.node.split('.', 1)[0] ?? ''}`, node: process.execPath, red, installed }]);
+  const name = `Node-RED 4.1 on Node ${process.versions.node.split('.', 1)[0] ?? ''}`;
+  project.provide('targets', [{ name, node: process.execPath, red, tarball, installed }]);
   return () => rm(folder, { recursive: true, force: true });
 }

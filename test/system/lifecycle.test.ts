@@ -77,6 +77,7 @@ test('killed in the middle of writing, it goes on in the same file and spoils at
     const lines = await logLines(second);
     return lines.at(-1)?.includes('"N":5009') && lines;
   });
+  expect(after.some((line) => line.endsWith('INFO EVEN')), 'the torn line stands alone').toBe(true);
   expect(after.slice(0, cut.length - 1)).toEqual(cut.slice(0, -1));
   expect(after.slice(-10).map((line) => /"N":(\d+)/.exec(line)?.[1])).toEqual(Array.from({ length: 10 }, (_, n) => String(5000 + n)));
 });

@@ -17,11 +17,14 @@ export interface EventLine {
 const FORM =
   /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d (DEBUG|INFO|WARNING|ERROR) EVENTO!!! (\S+) \[([^\]]+)\] ch=(-?\d*) ts=(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) payload=(\{.*\})$/;
 
-/** All lines of all log files, the oldest file first. */
+/**
+ * All whole lines of all log files, the oldest file first. While they are written the end of a line may not be there yet, and
+ * a file may be moved away between listing and reading: whoever polls sees less, never something wrong.
+ */
 export async function logLines(red: NodeRed): Promise<string[]> {
   const oldestFirst = (await red.logFiles()).sort((a, b) => age(b) - age(a));
-  const texts = await Promise.all(oldestFirst.map((path) => readFile(path, 'utf8')));
-  return texts.flatMap((text) => text.split('\n').filter((line) => line !== ''));
+  const texts = await Promise.all(oldestFirst.map((path) => readFile(path, 'utf8').catch(() => '')));
+  return texts.flatMap((text) => text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter((line) => line !== ''));
 }
 
 const age = (path: string): number => Number(/\.log\.(\d+)$/.exec(path)?.[1] ?? 0);

@@ -8,6 +8,8 @@ export interface Target {
   node: string;
   /** Path of Node-RED's `red.js`. */
   red: string;
+  /** The packed pack. */
+  tarball: string;
   /** A user directory in which the pack was installed; its `node_modules` is shared by the tests, nothing else is. */
   installed: string;
 }
