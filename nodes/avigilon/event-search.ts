@@ -1,6 +1,6 @@
 /** `GET /events/search`: one time range of one server, page by page to the last (facts/avigilon-een.md A4). */
 import { CodedError } from '../kit/errors';
-import { eventId, type WepEvent } from './wep-event';
+import { eventId, timeOf, type WepEvent } from './wep-event';
 
 export type Query = readonly (readonly [key: string, value: string])[];
 
@@ -50,7 +50,7 @@ async function* searchGroup(get: Get, range: TimeRange, deviceIds: readonly stri
     const fresh = page?.events.filter((event) => !known.has(eventId(event))) ?? [];
     for (const event of fresh) {
       known.add(eventId(event));
-      reached = Math.max(reached, Math.min(timeOf(event), range.to));
+      reached = Math.max(reached, Math.min(timeOf(event) ?? 0, range.to));
     }
     if (fresh.length > 0) yield fresh;
     gained ||= fresh.length > 0;
@@ -98,11 +98,6 @@ const timeRange = ({ serverId, to, topics }: TimeRange, from: number, deviceIds:
   ...topics.map((topic) => ['eventTopics', topic] as const),
   ...deviceIds.map((id) => ['deviceIds', id] as const),
 ];
-
-function timeOf({ timestamp }: WepEvent): number {
-  const at = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN;
-  return Number.isNaN(at) ? 0 : at;
-}
 
 /** Camera ids in groups that fit a URL each; every camera is in one group, so that its events stay in order. */
 function inGroups(ids: readonly string[]): string[][] {

@@ -17,7 +17,7 @@ import type { Site } from './site';
 import { untilAborted } from './until-aborted';
 import type { WepClient } from './wep-client';
 import { LoginError, WepError } from './wep-errors';
-import { toCameraEvent, type WepEvent } from './wep-event';
+import { timeOf, toCameraEvent, type WepEvent } from './wep-event';
 
 export interface PollerOptions {
   client: Pick<WepClient, 'get' | 'now' | 'label'>;
@@ -78,6 +78,8 @@ export class Poller {
   #wake = new AbortController();
   /** Something was missed: the next lap is due at once. */
   #woken = false;
+  /** The end was asked for; the next lap may be the last. */
+  #ending: 'no' | 'bySpan' | 'afterLap' = 'no';
 
   constructor(options: PollerOptions) {
     this.#options = options;
@@ -89,6 +91,7 @@ export class Poller {
   /** Begins to read, or, where it reads already, goes on with this span. */
   start(span: Span = {}): void {
     this.#span = span;
+    this.#ending = 'no';
     for (const reading of this.#readings.values()) {
       reading.finished = false;
       reading.reader.span(span);
@@ -101,6 +104,20 @@ export class Poller {
     const abort = new AbortController();
     const before = this.#run?.over ?? Promise.resolve();
     this.#run = { abort, over: before.then(() => this.#loop(abort.signal)) };
+  }
+
+  /**
+   * Ends reading when all until now was read, which one lap does unless it is far behind; a span that is over just now ends by
+   * itself when its late events were read. Asked again, or where the server cannot be read, it ends at once.
+   */
+  finish(): void {
+    if (this.#ending !== 'no' || this.#state.state !== 'connected') {
+      void this.stop();
+      return;
+    }
+    const isOver = (this.#span.until ?? Number.POSITIVE_INFINITY) <= this.#options.client.now;
+    this.#ending = isOver ? 'bySpan' : 'afterLap';
+    if (!isOver) this.wake();
   }
 
   /** Ends reading; resolves when no event will come any more. The positions stay. */
@@ -124,8 +141,15 @@ export class Poller {
     this.#wake.abort();
   }
 
-  /** Hands on what did not come by a search, unless it was handed on already. */
-  take = (event: WepEvent): void => {
+  /** An event that did not come by a search. */
+  push(event: WepEvent): void {
+    const { from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = this.#span;
+    const at = timeOf(event);
+    if (this.#run && at !== undefined && at >= from && at < until) this.#take(event);
+  }
+
+  /** Hands an event on, unless that was done already. */
+  readonly #take = (event: WepEvent): void => {
     const made = this.#toCameraEvent(event);
     if (this.#seen.has(made.id)) return;
     this.#options.report.event(made);
@@ -156,13 +180,18 @@ export class Poller {
   async #loop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.#state.state !== 'connected') this.#set({ ...this.#because(), state: 'connecting', attempt: ++this.#attempt, since: this.#time() });
+      const isLast = this.#ending === 'afterLap';
       const wait = await this.#lap(signal);
-      if (wait === 'finished') break;
+      if (wait === 'finished' || (isLast && this.#isEnding())) break;
       await this.#wait(wait, signal);
     }
     if (this.#run?.abort.signal === signal) this.#run = undefined;
     this.#attempt = 0;
     this.#set({ state: 'stopped', attempt: 0, since: this.#time() });
+  }
+
+  #isEnding(): boolean {
+    return this.#ending === 'afterLap';
   }
 
   /** One turn over the servers that are due. Never rejects. @returns ms until the next */
@@ -251,7 +280,7 @@ export class Poller {
           overlapMs,
           clock,
           now: () => client.now,
-          take: this.take,
+          take: this.#take,
           notSaved: report.notice,
         },
         this.#startedAt + client.now - clock.now(),

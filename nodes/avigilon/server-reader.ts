@@ -1,12 +1,12 @@
 /**
- * Reads the events of one recording server forward in time. What was read moves a position; what a restart begins from is the
- * position of a while ago, kept in the store.
+ * Reads the events of one recording server forward in time. What was read moves a position, to the latest event or, where there
+ * was none for long, after the present; what a restart begins from is the position of a while ago, kept in the store.
  */
 import type { Clock } from '../kit/clock';
 import { coded, type CodedError } from '../kit/errors';
 import type { CursorStore } from './cursor-store';
 import { searchEvents, type Get } from './event-search';
-import type { WepEvent } from './wep-event';
+import { timeOf, type WepEvent } from './wep-event';
 
 export interface ServerReaderOptions {
   serverId: string;
@@ -39,6 +39,11 @@ export type Lap =
   /** All until the end of the span was read, late events included. */
   | 'finished';
 
+/**
+ * Without later events the position keeps this far behind the present. The server's clock may be wrong by 5 minutes before it
+ * refuses logins (facts A2): what it writes now may be dated so far back.
+ */
+const CLOCK_TOLERANCE_MS = 6 * 60_000;
 /** One lap reads no more than this much time, and less where it holds many events or the server does not manage it. */
 const MAX_SLICE_MS = 10 * 60_000;
 const MIN_SLICE_MS = 10_000;
@@ -89,30 +94,37 @@ export class ServerReader {
     const end = Math.min(time, this.#until);
     // The server's clock may have been set back, and its events with it.
     const start = Math.min(this.#position, time);
-    const to = Math.min(start + this.#sliceMs, end);
+    // Close to the present there is no slice: the position may stand still there, and the search must reach the end.
+    const to = end - start > CLOCK_TOLERANCE_MS + this.#sliceMs ? start + this.#sliceMs : end;
     const from = Math.max(start - overlapMs, this.#floor);
     if (from < to) {
-      await this.#read(get, from, to, deviceIds);
-      this.#position = Math.max(start, to);
+      const latest = await this.#read(get, from, to, deviceIds);
+      this.#position = Math.max(start, Math.min(to, Math.max(latest, time - CLOCK_TOLERANCE_MS)));
       this.#reached.push({ position: this.#position, at: clock.monotonic() });
     }
     if (to < end) return 'behind';
     return time >= this.#until + overlapMs ? 'finished' : 'upToDate';
   }
 
-  async #read(get: Get, from: number, to: number, deviceIds: readonly string[] | undefined): Promise<void> {
+  /** @returns time of the latest event */
+  async #read(get: Get, from: number, to: number, deviceIds: readonly string[] | undefined): Promise<number> {
     const { serverId, topics, take } = this.#options;
     let events = 0;
+    let latest = from;
     try {
       for await (const page of searchEvents(get, { serverId, from, to, topics, deviceIds })) {
         events += page.length;
-        for (const event of page) take(event);
+        for (const event of page) {
+          take(event);
+          latest = Math.max(latest, timeOf(event) ?? 0);
+        }
       }
     } catch (error) {
       if (TOO_MUCH.has(coded(error).code)) this.#sliceMs = Math.max(this.#sliceMs / 2, MIN_SLICE_MS);
       throw error;
     }
     this.#sliceMs = events > MANY_EVENTS ? Math.max(this.#sliceMs / 2, MIN_SLICE_MS) : Math.min(this.#sliceMs * 2, MAX_SLICE_MS);
+    return latest;
   }
 
   /** Reading goes on where the store fails: a restart then begins further back. */

@@ -2,6 +2,13 @@
 import type { Clock } from '../kit/clock';
 import { CodedError } from '../kit/errors';
 import type { Query } from './event-search';
+import type { WepClient } from './wep-client';
+
+/** What an `avigilon-server` provides to the nodes that refer to it. */
+export interface AvigilonServer {
+  readonly client: WepClient;
+  readonly site: Site;
+}
 
 export interface SiteServer {
   id: string;

@@ -2,7 +2,7 @@
 import { pause, type Clock } from '../kit/clock';
 import type { Query } from './event-search';
 import { untilAborted } from './until-aborted';
-import { isRefusal, requestError } from './wep-errors';
+import { isRefusal, MAX_SKEW_MS, requestError } from './wep-errors';
 import type { WepAnswer, WepCall, WepHttp } from './wep-http';
 import type { Session, WepSession } from './wep-session';
 
@@ -36,9 +36,13 @@ export class WepClient {
     return this.#http.address.label;
   }
 
-  /** The server's time, ms since 1970: its events carry it. Ours until it has answered for the first time. */
+  /**
+   * The server's time, ms since 1970: its events carry it. Ours until it has answered, and where its answers are dated so far
+   * off that it would have refused the login: then some proxy dated them.
+   */
   get now(): number {
-    return this.#clock.now() + (this.#http.serverAheadMs ?? 0);
+    const ahead = this.#http.serverAheadMs ?? 0;
+    return this.#clock.now() + (Math.abs(ahead) <= MAX_SKEW_MS ? ahead : 0);
   }
 
   /** The `result` of a GET. @throws WepError, LoginError, CodedError network codes; the signal's reason */

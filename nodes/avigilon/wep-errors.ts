@@ -46,7 +46,7 @@ export const notTheApi = (label: string, status: number): WepError =>
   new WepError('AVIGILON_BAD_ANSWER', `${label} does not answer like a Web Endpoint (HTTP ${status}). Check the port, which is 8443 on Windows and 443 on appliances, and the path.`, status);
 
 /** Beyond it the server refuses the login token (facts A2). */
-const MAX_SKEW_MS = 5 * 60_000;
+export const MAX_SKEW_MS = 5 * 60_000;
 
 /**
  * Why a login was refused. 403 is nearly always clock, nonce or key and not the password (facts A9.1); the server's own time,

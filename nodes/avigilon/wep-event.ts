@@ -12,7 +12,7 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 
 /** @param receivedAt ms since 1970 */
 export function toCameraEvent(event: WepEvent, receivedAt: number, camera: CameraLookup): CameraEvent {
-  const at = typeof event.timestamp === 'string' ? Date.parse(event.timestamp) : Number.NaN;
+  const at = timeOf(event);
   const received = new Date(receivedAt).toISOString();
   const code = text(event.type) ?? 'UNKNOWN';
   return {
@@ -22,11 +22,17 @@ export function toCameraEvent(event: WepEvent, receivedAt: number, camera: Camer
     channel: null,
     code,
     action: actionOf(code),
-    time: Number.isNaN(at) ? received : new Date(at).toISOString(),
-    timeSource: Number.isNaN(at) ? 'received' : 'device',
+    time: at === undefined ? received : new Date(at).toISOString(),
+    timeSource: at === undefined ? 'received' : 'device',
     receivedAt: received,
     data: event,
   };
+}
+
+/** When it happened by the server's clock, ms since 1970. */
+export function timeOf({ timestamp }: WepEvent): number | undefined {
+  const at = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN;
+  return Number.isNaN(at) ? undefined : at;
 }
 
 const IDENTITY = ['originatingServerId', 'timestamp', 'type', 'originatingEventId', 'thisId'] as const;
