@@ -2,15 +2,12 @@ import { createRequire } from 'node:module';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NodeAPI } from 'node-red';
-import helper from 'node-red-node-test-helper';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import eventSchedule from '../../nodes/events/event-schedule';
 import type { CameraEvent } from '../../nodes/kit/camera-event';
 import type { Clock } from '../../nodes/kit/clock';
 import type { Reason } from '../../nodes/kit/errors';
 import { ManualClock } from '../unit/support/manual-clock';
-import { collect, errors, logged, node, settle, statuses, unhandledRejections, unload, until, useRed, warnings, type Received } from './support/red';
+import { collect, errors, load, logged, node, settle, statuses, unhandledRejections, unload, until, useRed, warnings, type Received } from './support/red';
 
 /** 2026-01-20 15:00 in Bogota. */
 const START = Date.UTC(2026, 0, 20, 20);
@@ -56,15 +53,9 @@ interface Message extends Received {
   reason?: Reason;
 }
 
-/** The texts with their values; the helper's own RED leaves them out. */
-const speaking = (RED: NodeAPI): void => {
-  const translate = (key: string, values: object): string => (Object.keys(values).length > 0 ? `${key} ${JSON.stringify(values)}` : key);
-  eventSchedule(Object.create(RED, { _: { value: translate } }) as NodeAPI);
-};
-
 async function start(properties: object = {}): Promise<{ during: Message[]; other: Message[] }> {
   const schedule = { id: 's', type: 'event-schedule', path: join(folder, 'events.json'), wires: [['during'], ['other']], ...properties };
-  await helper.load(speaking, [schedule, { id: 'during', type: 'helper' }, { id: 'other', type: 'helper' }] as never);
+  await load([schedule, { id: 'during', type: 'helper' }, { id: 'other', type: 'helper' }]);
   return { during: collect('during'), other: collect('other') };
 }
 

@@ -5,6 +5,7 @@ import type { Node, NodeAPI } from 'node-red';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import cgiDevice from '../../../nodes/cgi/cgi-device';
 import cgiEvents from '../../../nodes/cgi/cgi-events';
+import eventSchedule from '../../../nodes/events/event-schedule';
 import eventLog from '../../../nodes/monitor/event-log';
 
 const require = createRequire(import.meta.url);
@@ -24,7 +25,7 @@ const speaking = (initialise: (RED: NodeAPI) => void) => (RED: NodeAPI) => {
   const translate = (key: string, values?: object) => (values && Object.keys(values).length > 0 ? `${key} ${JSON.stringify(values)}` : key);
   initialise(Object.create(RED, { _: { value: translate } }) as NodeAPI);
 };
-const nodes = [cgiDevice, cgiEvents, eventLog].map(speaking);
+const nodes = [cgiDevice, cgiEvents, eventSchedule, eventLog].map(speaking);
 
 const unhandled: unknown[] = [];
 process.on('unhandledRejection', (error) => unhandled.push(error));
