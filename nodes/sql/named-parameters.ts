@@ -36,3 +36,9 @@ export function positional(sql: string): Positional {
 }
 
 const isParameter = (token: string): boolean => token.startsWith('@') && !token.startsWith('@@');
+
+/** Whether nothing follows the statement but blanks and comments. */
+export function isSingle(sql: string): boolean {
+  const bare = sql.replace(TOKENS, (token) => (token.startsWith('--') || token.startsWith('/*') ? ' ' : 'x'));
+  return !/;\s*\S/.test(bare.replace(/[;\s]+$/, ''));
+}
