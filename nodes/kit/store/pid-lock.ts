@@ -25,6 +25,7 @@ export class PidLock {
   readonly #fd: number;
   readonly #owner: Owner;
   readonly #heartbeat: NodeJS.Timeout;
+  #released = false;
 
   private constructor(path: string, fd: number, owner: Owner) {
     this.#path = path;
@@ -55,7 +56,10 @@ export class PidLock {
     throw new CodedError('STORE_LOCKED', `${file}: in use by ${who}. Two Node-RED must not share a user directory; if that process is gone, remove ${path}`);
   }
 
+  /** May be called twice. */
   release(): void {
+    if (this.#released) return;
+    this.#released = true;
     clearInterval(this.#heartbeat);
     try {
       closeSync(this.#fd);

@@ -37,8 +37,8 @@ export function preallocate(database: Sqlite, file: string, { bytes, walBytes }:
 }
 
 function fill(database: Sqlite, enough: () => boolean, upTo: number): void {
-  const filler = new Uint8Array(CHUNK_BYTES);
-  for (let filled = 0; filled < upTo && !enough(); filled += CHUNK_BYTES) database.run('INSERT INTO space_being_taken VALUES (?)', [filler]);
+  const filler = new Uint8Array(Math.min(CHUNK_BYTES, upTo));
+  for (let filled = 0; filled < upTo && !enough(); filled += filler.length) database.run('INSERT INTO space_being_taken VALUES (?)', [filler]);
 }
 
 function takeAndGiveBack(database: Sqlite, take: () => void): void {

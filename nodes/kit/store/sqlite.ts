@@ -114,7 +114,7 @@ function prepare(database: Database, { maxBytes, preallocateBytes }: SqliteOptio
   if (maxBytes !== undefined) limit(database, maxBytes);
   // Takes the lock, and reads the whole schema: damage in there is met here and not by the first caller.
   database.all('SELECT count(*) FROM sqlite_schema');
-  if (preallocateBytes) preallocate(database, database.file, { bytes: preallocateBytes, walBytes: 2 * CHECKPOINT_BYTES });
+  if (preallocateBytes) preallocate(database, database.file, { bytes: preallocateBytes, walBytes: Math.min(2 * CHECKPOINT_BYTES, preallocateBytes) });
 }
 
 function guarded<T>(file: string, call: () => T): T {
