@@ -7,6 +7,10 @@ import cgiDevice from '../../../nodes/cgi/cgi-device';
 import cgiEvents from '../../../nodes/cgi/cgi-events';
 import eventSchedule from '../../../nodes/events/event-schedule';
 import eventLog from '../../../nodes/monitor/event-log';
+import aforoUpsert from '../../../nodes/sql/aforo-upsert';
+import eventInsert from '../../../nodes/sql/event-insert';
+import sqlDatabase from '../../../nodes/sql/sql-database';
+import sqlQuery from '../../../nodes/sql/sql-query';
 
 const require = createRequire(import.meta.url);
 
@@ -25,7 +29,7 @@ const speaking = (initialise: (RED: NodeAPI) => void) => (RED: NodeAPI) => {
   const translate = (key: string, values?: object) => (values && Object.keys(values).length > 0 ? `${key} ${JSON.stringify(values)}` : key);
   initialise(Object.create(RED, { _: { value: translate } }) as NodeAPI);
 };
-const nodes = [cgiDevice, cgiEvents, eventSchedule, eventLog].map(speaking);
+const nodes = [cgiDevice, cgiEvents, eventSchedule, eventLog, sqlDatabase, sqlQuery, eventInsert, aforoUpsert].map(speaking);
 
 const unhandled: unknown[] = [];
 process.on('unhandledRejection', (error) => unhandled.push(error));
