@@ -20,7 +20,7 @@ export interface TimeRange {
 const LIMIT = 1000;
 /** Room in the URL for camera ids; the limit of the server is unknown, 8 KB is a usual one. */
 const DEVICE_CHARACTERS = 3000;
-/** Pages in a row that say there is more and bring nothing new. */
+/** Pages in a row that say there is more, and are empty or hold what the page before held. */
 const FRUITLESS_PAGES = 3;
 /** Of one search; more is a server that goes round in circles. */
 const MAX_PAGES = 500;
@@ -41,20 +41,21 @@ async function* searchGroup(get: Get, range: TimeRange, deviceIds: readonly stri
   let reached = range.from;
   /** Something new came since the search last began at a time. */
   let gained = true;
+  let before: ReadonlySet<string> = new Set();
   let fruitless = 0;
   for (let asked = 0; asked < MAX_PAGES; asked++) {
     const page = await ask(get, range, deviceIds, reached, token).catch((error: unknown) => {
       if (token !== undefined && gained && isRefusedToken(error)) return undefined;
       throw error;
     });
-    const fresh = page?.events.filter((event) => !known.has(eventId(event))) ?? [];
-    for (const event of fresh) {
-      known.add(eventId(event));
-      reached = Math.max(reached, Math.min(timeOf(event) ?? 0, range.to));
-    }
+    const ids = page?.events.map(eventId) ?? [];
+    const fresh = page?.events.filter((_, index) => !known.has(ids[index] ?? '')) ?? [];
+    for (const id of ids) known.add(id);
+    for (const event of fresh) reached = Math.max(reached, Math.min(timeOf(event) ?? 0, range.to));
     if (fresh.length > 0) yield fresh;
     gained ||= fresh.length > 0;
-    fruitless = fresh.length > 0 ? 0 : fruitless + 1;
+    fruitless = ids.every((id) => before.has(id)) ? fruitless + 1 : 0;
+    before = new Set(ids);
 
     token = page?.token;
     if (token !== undefined && fruitless < FRUITLESS_PAGES) continue;

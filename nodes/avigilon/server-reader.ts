@@ -57,6 +57,7 @@ const ON_ITS_WAY_MS = 10_000;
 export class ServerReader {
   readonly #options: ServerReaderOptions;
   #position: number;
+  #isNew: boolean;
   #floor = Number.NEGATIVE_INFINITY;
   #until = Number.POSITIVE_INFINITY;
   #sliceMs = MAX_SLICE_MS;
@@ -68,19 +69,21 @@ export class ServerReader {
     this.#options = options;
     const stored = cursorOf(options.store.get(options.key));
     this.#position = stored ?? startedAt;
-    if (stored === undefined) this.#reached.push({ position: startedAt, at: Number.NEGATIVE_INFINITY });
+    this.#isNew = stored === undefined;
   }
 
-  /** Reading goes on where it stopped; a later `from` leaves out what is before it. */
+  /** Reading goes on where it stopped; a later `from` leaves out what is before it. Where nothing was ever read it begins at `from`. */
   span({ from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY }: Span): void {
     this.#floor = from;
     this.#until = until;
-    if (from > this.#position) this.#position = from;
+    if (from > this.#position || (this.#isNew && Number.isFinite(from))) this.#position = from;
+    // Saved before the first search, so that an outage at the very beginning loses nothing.
+    if (this.#isNew) this.#reached = [{ position: this.#position, at: Number.NEGATIVE_INFINITY }];
   }
 
-  /** A time before which no search will look. */
+  /** A time before which no search will look, even if the server's clock is set back within what it tolerates. */
   get horizon(): number {
-    return this.#position - this.#options.overlapMs;
+    return this.#position - this.#options.overlapMs - 2 * CLOCK_TOLERANCE_MS;
   }
 
   /**
@@ -99,6 +102,7 @@ export class ServerReader {
     const from = Math.max(start - overlapMs, this.#floor);
     if (from < to) {
       const latest = await this.#read(get, from, to, deviceIds);
+      this.#isNew = false;
       this.#position = Math.max(start, Math.min(to, Math.max(latest, time - CLOCK_TOLERANCE_MS)));
       this.#reached.push({ position: this.#position, at: clock.monotonic() });
     }

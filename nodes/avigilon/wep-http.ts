@@ -51,6 +51,17 @@ export class WepHttp {
 
   /** @throws CodedError network codes, AVIGILON_BAD_ANSWER; the signal's reason */
   async send(call: WepCall, signal: AbortSignal): Promise<WepAnswer> {
+    try {
+      return await this.#sendOnce(call, signal);
+    } catch (error) {
+      // A socket kept open may have been closed by the server just as it was used again.
+      const again = call.method === 'GET' && error instanceof CodedError && error.code === 'CONNECTION_LOST' && !signal.aborted;
+      if (!again) throw error;
+      return this.#sendOnce(call, signal);
+    }
+  }
+
+  async #sendOnce(call: WepCall, signal: AbortSignal): Promise<WepAnswer> {
     const { origin, basePath, label } = this.address;
     const query = (call.query ?? []).map((pair) => pair.map(encodeURIComponent).join('=')).join('&');
     try {
