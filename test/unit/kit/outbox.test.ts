@@ -308,6 +308,15 @@ describe('a store that cannot delete', () => {
     expect(rig.outbox.counts()).toMatchObject({ items: 0, bytes: 0 });
   });
 
+  it('nor does it send again what a target delivered out of turn', async () => {
+    const rig = new OutboxRig({ perKey: true });
+    await rig.put('a:1', 'a:2', 'a:3');
+    vi.spyOn(rig.store, 'write').mockRejectedValue(new CodedError('STORE_FULL', 'full'));
+    await rig.drain();
+    await rig.answer(['retry', 'delivered', 'retry']);
+    expect(await rig.deliverAll()).toEqual(['a:1', 'a:3']);
+  });
+
   it('nor from taking new items when there was room but for those', async () => {
     const rig = new OutboxRig({ maxItems: 3 });
     await rig.put(...numbered('a', 3));
@@ -316,6 +325,7 @@ describe('a store that cannot delete', () => {
     await rig.answer('delivered');
     expect(write).toHaveBeenCalled();
     expect(await rig.put('a:4', 'a:5', 'a:6')).toEqual(['stored', 'stored', 'stored']);
+    expect(rig.outbox.counts().items).toBe(3);
     expect(await rig.deliverAll()).toEqual(['a:4', 'a:5', 'a:6']);
     expect(rig.outbox.counts()).toMatchObject({ items: 0, bytes: 0 });
   });
