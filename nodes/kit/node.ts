@@ -220,8 +220,10 @@ function run<Schema extends z.ZodObject, Secrets extends string>(
   }
   const { input, close } = running;
 
+  let arrived = 0;
   if (input) {
     node.on('input', (msg, send, done) => {
+      arrived++;
       const failed = (error: unknown): void => {
         if (kit) kit.counters.failed++;
         done(coded(error));
@@ -243,7 +245,7 @@ function run<Schema extends z.ZodObject, Secrets extends string>(
       node.warn('NODE_FAILED: stopping took too long, what was open is left to the runtime');
       done();
     }, CLOSE_LIMIT_MS);
-    Promise.resolve()
+    quiet(() => arrived)
       .then(() => close?.(removed))
       .catch((error: unknown) => {
         const { code, message } = coded(error);
@@ -255,6 +257,23 @@ function run<Schema extends z.ZodObject, Secrets extends string>(
       })
       .catch(() => undefined);
   });
+}
+
+/** Rounds of the event loop without a message after which none is on its way. */
+const QUIET_ROUNDS = 5;
+
+/**
+ * Resolves when no more messages arrive: at a stop those that other nodes had sent are still in Node-RED's queue, and a node that
+ * acknowledges must take them.
+ */
+async function quiet(arrived: () => number): Promise<void> {
+  const end = performance.now() + CLOSE_LIMIT_MS / 2;
+  for (let silent = 0, before = arrived(); silent < QUIET_ROUNDS && performance.now() < end; silent++) {
+    await new Promise((round) => setImmediate(round));
+    if (arrived() === before) continue;
+    before = arrived();
+    silent = -1;
+  }
 }
 
 function readCredentials<Schema extends z.ZodObject, Secrets extends string>(
