@@ -19,6 +19,8 @@ import { WebhookSource } from './webhook-source';
 const SECOND = 1000;
 /** While pushes arrive, searches only make sure that none was missed. */
 const PUSHED_INTERVAL_MS = 60 * SECOND;
+/** The nodes behind this one are made after it; its first message should find them. */
+const GATHER_MS = 20;
 const FAREWELL_MS = 4 * SECOND;
 const BACKOFF = { base: 1.5, max: 60 };
 
@@ -55,6 +57,7 @@ export = defineNode({
     const cursors = new StateCursors(kit.userDir, clock);
     const notice = (error: CodedError): void => kit.warnRarely(error);
     let asked: SourceRequest = {};
+    let cancelStart = (): void => undefined;
 
     const emit = (event: CameraEvent, about: object): void => {
       counters.received++;
@@ -64,7 +67,7 @@ export = defineNode({
     };
 
     const address = mode === 'webhook' ? route(kit, (body, authorization): number => webhook?.receive(body, authorization) ?? 503) : undefined;
-    const cameras = cameraList(kit);
+    const cameras = cameraList(kit, () => poller.retry());
     const webhook: WebhookSource | undefined =
       address &&
       new WebhookSource({
@@ -110,6 +113,7 @@ export = defineNode({
     const leave = client.lease();
 
     const begin = (request: SourceRequest): void => {
+      cancelStart();
       asked = request;
       poller.start({ from: request.from, until: request.to });
       webhook?.start();
@@ -126,7 +130,7 @@ export = defineNode({
       }
     };
 
-    if (autostart) begin({});
+    if (autostart) cancelStart = clock.after(GATHER_MS, kit.guard(() => begin({})));
     else status.show({ state: 'stopped', attempt: 0, since: iso(clock.now()) });
 
     return {
@@ -136,6 +140,7 @@ export = defineNode({
             begin(readRequest(msg));
             return undefined;
           case 'stop':
+            cancelStart();
             poller.finish();
             return undefined;
           case 'query':
@@ -149,6 +154,7 @@ export = defineNode({
         }
       },
       async close() {
+        cancelStart();
         try {
           await poller.stop();
           await webhook?.stop(AbortSignal.timeout(FAREWELL_MS));
@@ -168,7 +174,8 @@ const iso = (time: number): string => new Date(time).toISOString();
 const eventOf = ({ eventName, from, to }: SourceRequest): object =>
   eventName === undefined ? {} : { event: { name: eventName, ...(from === undefined ? {} : { start: iso(from) }), ...(to === undefined ? {} : { end: iso(to) }) } };
 
-function cameraList(kit: EventsKit): CameraList {
+/** @param changed a list was read, the first one included */
+function cameraList(kit: EventsKit, changed: () => void): CameraList {
   const { cameras, cameraIds, cameraFile } = kit.config;
   switch (cameras) {
     case 'all':
@@ -180,9 +187,12 @@ function cameraList(kit: EventsKit): CameraList {
       return allowListFile({
         path: isAbsolute(cameraFile) ? cameraFile : join(kit.userDir, cameraFile),
         clock: kit.clock,
-        changed: (count) => kit.log(`${cameraFile}: ${count} cameras`),
-        broken: (error) => kit.warnRarely(error),
-        recovered: () => kit.log(`${cameraFile} can be read again`),
+        changed: kit.guard((count: number) => {
+          kit.log(`${cameraFile}: ${count} cameras`);
+          changed();
+        }),
+        broken: kit.guard((error: CodedError) => kit.warnRarely(error)),
+        recovered: kit.guard(() => kit.log(`${cameraFile} can be read again`)),
       });
   }
 }
@@ -195,6 +205,6 @@ function route(kit: EventsKit, receive: Parameters<typeof webhookHandler>[0]): W
     return webhookAddress(webhookUrl, kit.serve('POST', `/camera-events/avigilon/${kit.id}`, webhookHandler(receive)));
   } catch (error) {
     const { code, message } = coded(error);
-    throw new CodedError(code, `mode: ${message}. Until then choose polling.`, { field: 'mode', cause: error });
+    throw new CodedError(code, `mode: ${message}. Until then choose polling.`, { field: 'mode' });
   }
 }

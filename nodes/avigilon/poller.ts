@@ -111,7 +111,7 @@ export class Poller {
    * itself when its late events were read. Asked again, or where the server cannot be read, it ends at once.
    */
   finish(): void {
-    if (this.#ending !== 'no' || this.#state.state !== 'connected') {
+    if (this.#ending !== 'no' || this.#isFailing()) {
       void this.stop();
       return;
     }
@@ -182,7 +182,7 @@ export class Poller {
       if (this.#state.state !== 'connected') this.#set({ ...this.#because(), state: 'connecting', attempt: ++this.#attempt, since: this.#time() });
       const isLast = this.#ending === 'afterLap';
       const wait = await this.#lap(signal);
-      if (wait === 'finished' || (isLast && this.#isEnding())) break;
+      if (wait === 'finished' || (this.#isEnding() && (isLast || this.#isFailing()))) break;
       await this.#wait(wait, signal);
     }
     if (this.#run?.abort.signal === signal) this.#run = undefined;
@@ -192,6 +192,10 @@ export class Poller {
 
   #isEnding(): boolean {
     return this.#ending === 'afterLap';
+  }
+
+  #isFailing(): boolean {
+    return 'reason' in this.#state;
   }
 
   /** One turn over the servers that are due. Never rejects. @returns ms until the next */
@@ -322,4 +326,4 @@ export class Poller {
 /** Others may be read meanwhile. */
 const OF_ONE_SERVER: ReadonlySet<string> = new Set(['AVIGILON_BAD_ANSWER', 'TIMEOUT']);
 /** Waiting a little longer will not mend these. */
-const LASTING: ReadonlySet<string> = new Set(['TLS_FAILED', 'AVIGILON_SESSION_REFUSED', 'AVIGILON_REQUEST_REFUSED', 'AVIGILON_BAD_ANSWER', 'FILE_UNREADABLE', 'FILE_INVALID']);
+const LASTING: ReadonlySet<string> = new Set(['TLS_FAILED', 'AVIGILON_SESSION_REFUSED', 'AVIGILON_REQUEST_REFUSED', 'AVIGILON_BAD_ANSWER']);

@@ -355,6 +355,42 @@ describe('a span', () => {
     await until(() => reading.last?.state === 'stopped');
   });
 
+  test('finish during the very first lap reads on to the present', async () => {
+    const rig = await simulated();
+    rig.server.controls.record([stopEvent(rig, rig.clock.now() - SECOND)]);
+    const reading = new Reading(rig);
+    reading.poller.start({ from: rig.clock.now() - MINUTE });
+    reading.poller.finish();
+    await until(() => reading.last?.state === 'stopped');
+    expectAll(rig, reading);
+  });
+
+  test('finish during a lap that fails ends with it', async () => {
+    const rig = await simulated();
+    rig.server.controls.fault({ kind: 'status', status: 503, route: 'GET /events/search', times: Infinity });
+    const reading = new Reading(rig);
+    reading.poller.start();
+    await until(() => reading.names.includes('connecting'));
+    reading.poller.finish();
+    await until(() => reading.last?.state === 'stopped');
+  });
+
+  test('finish just after the end of the span waits for late events; asked again it does not', async () => {
+    const rig = await simulated();
+    const end = rig.clock.now() + MINUTE;
+    const reading = await new Reading(rig).start({ until: end });
+    rig.server.controls.record([stopEvent(rig, end - SECOND, { writtenAt: end + 20 * SECOND })]);
+    await reading.pass(MINUTE);
+    reading.poller.finish();
+    await reading.pass(MINUTE);
+    expect(reading.last?.state).toBe('stopped');
+    expectAll(rig, reading);
+    await reading.start({ until: rig.clock.now() });
+    reading.poller.finish();
+    reading.poller.finish();
+    await until(() => reading.last?.state === 'stopped');
+  });
+
   test('stop and start in one go leave it reading', async () => {
     const rig = await simulated();
     const reading = await new Reading(rig).start();
