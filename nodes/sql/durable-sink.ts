@@ -20,6 +20,9 @@ export interface SinkItem<Payload> {
 /** What became of an item: the database has it, it never will, or it waits on disk. */
 export type Settled<Result> = { state: 'done'; result: Result } | { state: 'dead'; error: CodedError } | { state: 'waiting' };
 
+/** As much of it as is used here. */
+export type SinkOutbox = Pick<Outbox, 'put' | 'drain' | 'counts' | 'close'>;
+
 export interface SinkOptions<Payload, Result> {
   /** An outcome for each, in order; never throws. */
   apply: (items: readonly SinkItem<Payload>[]) => Promise<Outcome<Result>[]>;
@@ -37,6 +40,8 @@ export interface SinkOptions<Payload, Result> {
 
 interface Entry<Payload, Result> {
   item: SinkItem<Payload>;
+  /** In the order of arrival. */
+  seq: number;
   /** On disk: it settles from there. */
   kept: boolean;
   settle: (settled: Settled<Result>) => void;
@@ -55,13 +60,15 @@ export class DurableSink<Payload, Result> {
   readonly #options: SinkOptions<Payload, Result>;
   readonly #backoff: Backoff;
   readonly #closing = new AbortController();
-  #outbox: Outbox | undefined;
+  #outbox: SinkOutbox | undefined;
   #pending: Entry<Payload, Result>[] = [];
   #inFlight: Entry<Payload, Result>[] = [];
   #working: Promise<void> | undefined;
-  /** On disk, and on the way there. */
+  #seq = 0;
+  /** On disk, and on the way there. Below 0 for a moment where an item is sent before its put has returned. */
   #waiting = 0;
   #spilling = 0;
+  readonly #keeping = new Set<Promise<boolean>>();
 
   constructor(options: SinkOptions<Payload, Result>) {
     this.#options = options;
@@ -77,12 +84,12 @@ export class DurableSink<Payload, Result> {
   oldestOnDisk(): number | null {
     const counts = this.#outbox?.counts();
     if (!counts) return null;
-    this.#waiting = counts.items;
+    if (this.#keeping.size === 0) this.#waiting = counts.items;
     return counts.oldestAgeMs;
   }
 
   /** What was waiting since an earlier run begins to go out. Once. */
-  use(outbox: Outbox): void {
+  use(outbox: SinkOutbox): void {
     this.#outbox = outbox;
     this.#waiting = outbox.counts().items;
     outbox.drain((items) => this.#drain(items));
@@ -90,13 +97,13 @@ export class DurableSink<Payload, Result> {
 
   /** Dropped from the outbox to make room. */
   dropped(count: number): void {
-    this.#waiting = Math.max(0, this.#waiting - count);
+    this.#waiting -= count;
   }
 
   /** Rejects with OUTBOX_FULL where the database is away and the item cannot be kept either. */
   put(item: SinkItem<Payload>): Promise<Settled<Result>> {
     return new Promise((settle, reject) => {
-      const entry = { item, kept: false, settle, reject };
+      const entry = { item, seq: this.#seq++, kept: false, settle, reject };
       if (this.#pending.length + this.#spilling >= MAX_HELD) {
         reject(new CodedError('OUTBOX_FULL', 'the database does not take messages and no more can be kept; this one is refused'));
       } else if (this.#closing.signal.aborted) {
@@ -116,10 +123,11 @@ export class DurableSink<Payload, Result> {
     const given = new AbortController();
     await Promise.race([this.#working, pause(this.#options.clock, CLOSE_MS, given.signal)]);
     given.abort();
-    const left = [...this.#inFlight, ...this.#pending];
+    await Promise.all(this.#keeping);
+    const left = [...this.#inFlight, ...this.#pending].filter(({ kept }) => !kept);
     this.#inFlight = [];
     this.#pending = [];
-    await this.#keepOrReject(left.filter(({ kept }) => !kept));
+    await this.#keepOrReject(left);
     await this.#outbox?.close();
   }
 
@@ -187,10 +195,14 @@ export class DurableSink<Payload, Result> {
   }
 
   /** Puts them on disk, in this order. False where that did not work: then they are where they were. */
-  async #keep(given: readonly Entry<Payload, Result>[]): Promise<boolean> {
-    const outbox = this.#outbox;
-    if (!outbox) return false;
-    const entries = [...given];
+  #keep(given: readonly Entry<Payload, Result>[]): Promise<boolean> {
+    if (!this.#outbox) return Promise.resolve(false);
+    const keeping = this.#keepIn(this.#outbox, [...given]).finally(() => this.#keeping.delete(keeping));
+    this.#keeping.add(keeping);
+    return keeping;
+  }
+
+  async #keepIn(outbox: SinkOutbox, entries: readonly Entry<Payload, Result>[]): Promise<boolean> {
     const moved = new Set(entries);
     const held = this.#pending.filter((entry) => moved.has(entry));
     this.#pending = this.#pending.filter((entry) => !moved.has(entry));
@@ -206,7 +218,7 @@ export class DurableSink<Payload, Result> {
       return true;
     } catch (error) {
       this.#options.onDown(coded(error));
-      this.#pending.unshift(...held);
+      this.#pending = [...held, ...this.#pending].sort((a, b) => a.seq - b.seq);
       return false;
     } finally {
       this.#spilling -= entries.length;
@@ -230,7 +242,7 @@ export class DurableSink<Payload, Result> {
       } catch {
         return 'retry';
       }
-      this.#waiting = Math.max(0, this.#waiting - 1);
+      this.#waiting--;
       return outcome.state === 'done' ? 'delivered' : { dead: reasonOf(outcome.error) };
     });
     if (!results.includes('retry')) this.#options.onUp();

@@ -150,17 +150,14 @@ describe('the dialog', () => {
       'camera_events_ledger',
       'camera_events_audit',
       'eventos_Analisis',
+      'Aforo_parqueadero',
       'Aforo_parqueadero_campinsito',
       'Aforo_parqueadero_SUR',
-      'Aforo_parqueadero',
-    ].sort(byDefaultOrder));
+    ]);
     expect((await post('create', { dialect: 'embedded' })).body.created).toHaveLength(6);
     expect((await post('test', { dialect: 'embedded' })).body.missing).toEqual([]);
     expect((await post('create', { dialect: 'embedded' })).body.created).toEqual([]);
   });
-
-  const order = ['camera_events_ledger', 'camera_events_audit', 'eventos_Analisis', 'Aforo_parqueadero', 'Aforo_parqueadero_campinsito', 'Aforo_parqueadero_SUR'];
-  const byDefaultOrder = (a: string, b: string): number => order.indexOf(a) - order.indexOf(b);
 
   test('knows the tables of the nodes that use the database', async () => {
     await load([
