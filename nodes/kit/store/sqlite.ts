@@ -62,6 +62,7 @@ export interface SqliteOptions {
 const BUSY_MS = 2000;
 /** The WAL is written back at about this size, and then used again from its start. */
 const CHECKPOINT_BYTES = 2 * 1024 * 1024;
+const CHANGES_ROWS = /^\s*(?:INSERT|UPDATE|DELETE|REPLACE|WITH)\b/i;
 
 export const defaultDriver = (): SqliteDriver => (nativeSqlite() ? 'node:sqlite' : 'node-sqlite3-wasm');
 
@@ -144,13 +145,15 @@ class Database implements Sqlite {
   exec(sql: string): void {
     this.#assertOpen();
     guarded(this.file, () => this.#connection.exec(sql));
+    this.#count(0, [sql]);
   }
 
   run(sql: string, params: readonly SqlValue[] = []): { changes: number } {
     this.#assertOpen();
     assertWhole(params, this.file);
     const done = guarded(this.file, () => this.#connection.run(sql, params));
-    this.#count(done.changes, params);
+    // After anything else `changes` is that of an earlier statement.
+    this.#count(CHANGES_ROWS.test(sql) ? done.changes : 0, params);
     if (this.#state === 'idle') this.#committed();
     return done;
   }
@@ -167,7 +170,7 @@ class Database implements Sqlite {
     this.#assertOpen();
     if (this.#state === 'in transaction') throw new CodedError('STORE_FAILED', `${this.file}: a transaction within a transaction`);
     // IMMEDIATE: who will write says so at once, instead of failing half-way.
-    this.run('BEGIN IMMEDIATE');
+    guarded(this.file, () => this.#connection.run('BEGIN IMMEDIATE', []));
     this.#state = 'in transaction';
     let result: T;
     try {
@@ -178,7 +181,7 @@ class Database implements Sqlite {
       this.#rollBack();
       throw error;
     } finally {
-      this.#state = 'idle';
+      this.#leave();
     }
     this.#committed();
     return result;
@@ -210,6 +213,10 @@ class Database implements Sqlite {
     } catch {
       // What was committed is safe in the WAL; the next checkpoint takes it along.
     }
+  }
+
+  #leave(): void {
+    if (this.#state === 'in transaction') this.#state = 'idle';
   }
 
   #rollBack(): void {
