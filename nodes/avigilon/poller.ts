@@ -13,7 +13,7 @@ import { searchEvents, type Get } from './event-search';
 import { KnownCameras } from './known-cameras';
 import { SeenIds } from './seen-ids';
 import { ServerReader, type Span } from './server-reader';
-import type { Site } from './site';
+import { SITE_AGE_MS, type Site } from './site';
 import { untilAborted } from './until-aborted';
 import type { WepClient } from './wep-client';
 import { LoginError, WepError } from './wep-errors';
@@ -158,23 +158,19 @@ export class Poller {
   };
 
   /** History, in time order per server; moves no position. @throws as the searches */
-  async history(from: number, to: number, hand: (event: CameraEvent) => void, signal: AbortSignal): Promise<number> {
-    const { topics } = this.#options;
+  async history(from: number, to: number, hand: (event: CameraEvent) => void, signal: AbortSignal): Promise<void> {
+    const { topics, cameras, site } = this.#options;
     const get = this.#get(signal);
-    const deviceIds = await untilAborted(this.#options.cameras.ids(), signal);
-    let events = 0;
-    await untilAborted(this.#options.site.ready().catch(() => undefined), signal);
+    const deviceIds = await untilAborted(cameras.ids(), signal);
+    await untilAborted(site.ready().catch(() => undefined), signal);
     for (const serverId of await this.#serverIds(signal)) {
-      for (let start = from; start < to && deviceIds?.length !== 0; start += HISTORY_SLICE_MS) {
-        const range = { serverId, from: start, to: Math.min(start + HISTORY_SLICE_MS, to), topics, deviceIds };
-        for await (const page of searchEvents(get, range)) {
+      for (const [start, end] of slices(from, to)) {
+        for await (const page of searchEvents(get, { serverId, from: start, to: end, topics, deviceIds })) {
           signal.throwIfAborted();
           for (const event of page) hand(this.#toCameraEvent(event));
-          events += page.length;
         }
       }
     }
-    return events;
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
@@ -292,6 +288,8 @@ export class Poller {
       reader.span(this.#span);
       this.#readings.set(serverId, { reader, backoff: new Backoff(backoff, random), dueAt: 0, error: undefined, finished: false });
     }
+    // A server that joins the site later was not there when the list was last read.
+    this.#startedAt = Math.max(this.#startedAt, clock.now() - SITE_AGE_MS);
     return [...this.#readings.values()];
   }
 
@@ -321,6 +319,10 @@ export class Poller {
   #time(): string {
     return new Date(this.#options.clock.now()).toISOString();
   }
+}
+
+function* slices(from: number, to: number): Generator<[start: number, end: number]> {
+  for (let start = from; start < to; start += HISTORY_SLICE_MS) yield [start, Math.min(start + HISTORY_SLICE_MS, to)];
 }
 
 /** Others may be read meanwhile. */

@@ -27,7 +27,8 @@ export interface SiteCamera {
 
 export type SiteGet = (path: string, query: Query, signal: AbortSignal) => Promise<unknown>;
 
-const FRESH_MS = 10 * 60_000;
+/** Lists older than this are read anew. */
+export const SITE_AGE_MS = 10 * 60_000;
 
 /** @throws as `get`, and CodedError AVIGILON_BAD_ANSWER */
 export async function readServers(get: SiteGet, signal: AbortSignal): Promise<SiteServer[]> {
@@ -88,7 +89,7 @@ export class Site {
 
   /** Ids of the recording servers; those known where they cannot be read anew. @throws as readServers while none is known */
   async serverIds(signal: AbortSignal): Promise<readonly string[]> {
-    if (this.#clock.monotonic() - this.#serversAt >= FRESH_MS) {
+    if (this.#clock.monotonic() - this.#serversAt >= SITE_AGE_MS) {
       try {
         this.#servers = await readServers(this.#get, signal);
         this.#serversAt = this.#clock.monotonic();
@@ -101,7 +102,7 @@ export class Site {
 
   /** What the last list says of a camera; never waits. A list grown old is read anew behind the scenes. */
   readonly camera = (id: string): Pick<SiteCamera, 'name' | 'serial' | 'address'> | undefined => {
-    if (this.#clock.monotonic() - this.#camerasAt >= FRESH_MS) this.refresh().catch(() => undefined);
+    if (this.#clock.monotonic() - this.#camerasAt >= SITE_AGE_MS) this.refresh().catch(() => undefined);
     const found = this.#cameras.get(id);
     if (!found) return undefined;
     const { name, serial, address } = found;

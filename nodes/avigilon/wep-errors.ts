@@ -45,6 +45,10 @@ export function requestError({ status, message, isJson }: WepAnswer, what: strin
 export const notTheApi = (label: string, status: number): WepError =>
   new WepError('AVIGILON_BAD_ANSWER', `${label} does not answer like a Web Endpoint (HTTP ${status}). Check the port, which is 8443 on Windows and 443 on appliances, and the path.`, status);
 
+/** Logins are held back after refusals of the password. */
+export const heldBack = (label: string): WepError =>
+  new WepError('AVIGILON_PASSWORD', `${label} refused user and password; the login is held back so that the account is not locked. Correct them, or ask for another try.`, 401);
+
 /** Beyond it the server refuses the login token (facts A2). */
 export const MAX_SKEW_MS = 5 * 60_000;
 

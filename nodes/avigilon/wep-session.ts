@@ -7,7 +7,7 @@ import { pause, type Clock } from '../kit/clock';
 import { CodedError } from '../kit/errors';
 import type { LoginGate } from '../kit/login-gate';
 import { authorizationToken, type IntegrationKeys } from './auth-token';
-import { LoginError, loginError } from './wep-errors';
+import { heldBack, LoginError, loginError } from './wep-errors';
 import type { WepAnswer, WepHttp } from './wep-http';
 
 export interface WepLogin extends IntegrationKeys {
@@ -113,7 +113,7 @@ export class WepSession {
     switch (error.code) {
       case 'AVIGILON_PASSWORD': {
         const refusal = gate.refused();
-        if (refusal.kind === 'blocked') throw new LoginError(error, refusal.forMs, true);
+        if (refusal.kind === 'blocked') throw new LoginError(heldBack(http.address.label), refusal.forMs, true);
         throw this.#hold(new LoginError(error, refusal.kind === 'busy' ? refusal.waitMs : backoff.next(), false));
       }
       case 'AVIGILON_CLOCK_SKEW':
@@ -134,10 +134,7 @@ export class WepSession {
     const { gate, clock, http } = this.#options;
     if (this.#closed) throw new CodedError('CONNECTION_LOST', 'the node was stopped');
     const blockedForMs = gate.blockedForMs;
-    if (blockedForMs > 0) {
-      const refused = loginError({ status: 401, result: undefined, message: '', isJson: true }, undefined, http.address.label);
-      throw new LoginError(refused, blockedForMs, true);
-    }
+    if (blockedForMs > 0) throw new LoginError(heldBack(http.address.label), blockedForMs, true);
     const left = this.#held ? this.#held.until - clock.monotonic() : 0;
     if (this.#held && left > 0) throw new LoginError(this.#held.error, left, false);
     this.#held = undefined;
