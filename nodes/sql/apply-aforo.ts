@@ -2,6 +2,7 @@
 import type { Database, Row, Session } from './database';
 import { effectName, ledgerKey, type LedgerEntry } from './ledger';
 import { applyMovement, movementOf } from './occupancy';
+import { racing } from './sql-error';
 import type { CounterTable } from './statements';
 
 /** A zone as far as counting it goes. */
@@ -47,8 +48,8 @@ export async function applyAforo(items: readonly AforoItem[], { database, effect
   const entryKey = (zone: Counter, id: string): string => `${effects.get(zone.key) ?? ''}\n${ledgerKey(id)}`;
 
   return database.transaction(async (session) => {
-    for (const zone of zones) await session.query(statements.lockCounter(zone, now));
-    const claimed = await session.query(statements.claim(entriesOf(items, effects)));
+    for (const zone of zones) await racing(session.query(statements.lockCounter(zone, now)));
+    const claimed = await racing(session.query(statements.claim(entriesOf(items, effects))));
     const fresh = new Set(claimed.map((row) => `${String(row.effect)}\n${String(row.event_id)}`));
     /** True once for each entry, so that an event that is in the batch twice counts once. */
     const claim = (zone: Counter, id: string): boolean => fresh.delete(entryKey(zone, id));

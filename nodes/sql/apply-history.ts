@@ -2,6 +2,7 @@
 import type { Cell } from './columns';
 import type { Database } from './database';
 import { ledgerKey, type LedgerEntry } from './ledger';
+import { racing } from './sql-error';
 import type { HistoryColumn } from './statements';
 
 export interface HistoryItem {
@@ -31,7 +32,7 @@ export function applyHistory(items: readonly HistoryItem[], { database, table, c
   for (const item of keyed) if (!first.has(item.key)) first.set(item.key, item);
   const { statements } = database;
   return database.transaction(async (session) => {
-    const claimed = await session.query(statements.claim(entriesOf(first.values(), effect)));
+    const claimed = await racing(session.query(statements.claim(entriesOf(first.values(), effect))));
     const fresh = new Set(claimed.map((row) => row.event_id));
     const rows = [...first.values()].filter(({ key }) => fresh.has(key)).map(({ row }) => row);
     if (rows.length > 0) await session.query(statements.insertRows(table, columns, rows));

@@ -22,3 +22,13 @@ export class SqlError extends CodedError {
     this.number = options.number;
   }
 }
+
+/** A key of our own that is there already was lost to another worker: nothing is wrong with the rows. */
+export async function racing<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof SqlError && error.kind === 'duplicate')) throw error;
+    throw new SqlError('race', 'SQL_BUSY', 'another worker applied the same events at the same time', { cause: error });
+  }
+}

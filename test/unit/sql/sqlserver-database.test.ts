@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { startTdsServer, type TdsReply, type TdsServer, type TdsServerOptions } from '../../devices/tds/tds-server';
 import { applyBatch } from '../../../nodes/sql/apply-batch';
+import { applyHistory } from '../../../nodes/sql/apply-history';
 import type { Database, Session } from '../../../nodes/sql/database';
 import type { SqlError} from '../../../nodes/sql/sql-error';
 import { type FailureKind } from '../../../nodes/sql/sql-error';
@@ -163,6 +164,31 @@ test('a batch lost to deadlocks and duplicates is run again until it is through'
   });
   expect(outcomes.map(({ state }) => state)).toEqual(['done', 'done']);
   expect(server).toMatchObject({ committed: 1, rolledBack: 2 });
+});
+
+describe('a key that is there already', () => {
+  const options = { clock: instantClock, random: Math.random, signal: new AbortController().signal };
+  const write = (ask: Database) =>
+    applyBatch([{ id: 'a', at: 0, row: ['x'] }, { id: 'b', at: 0, row: ['y'] }], {
+      ...options,
+      apply: (items) => applyHistory(items, { database: ask, table: 't', columns: [{ column: 'c', type: 'text' }], effect: 'e' }),
+    });
+
+  test('in the ledger, however often, is another worker: the rows are kept for later', async () => {
+    const ask = await start({ answer: ({ sql }): TdsReply => (sql.includes('camera_events_ledger') ? { error: { number: 2627 } } : {}) });
+    expect((await write(ask)).map(({ state }) => state)).toEqual(['retry', 'retry']);
+  });
+
+  test('in the user’s table is the row’s own: it is left out, the other is stored', async () => {
+    const ask = await start({
+      answer: ({ sql, params }): TdsReply => {
+        if (sql.includes('[t]')) return String(params.rows).includes('y') ? { error: { number: 2601 } } : {};
+        const entries = JSON.parse(String(params.entries)) as { e: string; i: string }[];
+        return { rows: entries.map(({ e, i }) => ({ effect: e, event_id: i })) };
+      },
+    });
+    expect((await write(ask)).map(({ state }) => state)).toEqual(['done', 'dead']);
+  });
 });
 
 describe('errors of the driver', () => {

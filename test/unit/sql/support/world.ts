@@ -1,6 +1,6 @@
 /** Tables to write to, events to write and what must come of them; the same for both dialects. */
 import fc from 'fast-check';
-import type { Clock } from '../../../../nodes/kit/clock';
+import { systemClock, type Clock } from '../../../../nodes/kit/clock';
 import { applyAforo, type AforoChange, type AforoItem, type Counter } from '../../../../nodes/sql/apply-aforo';
 import { applyBatch, type Outcome } from '../../../../nodes/sql/apply-batch';
 import { applyHistory, type HistoryItem, type HistoryResult } from '../../../../nodes/sql/apply-history';
@@ -60,15 +60,20 @@ export const instantClock: Clock = {
   },
 };
 
-const options = { clock: instantClock, random: () => 0.5, signal: new AbortController().signal };
+/** Against a real server, waiting for others is part of it. */
+const options = ({ dialect }: Database) => ({
+  clock: dialect === 'sqlserver' ? systemClock : instantClock,
+  random: Math.random,
+  signal: new AbortController().signal,
+});
 
 export const writeHistory = (world: World, database: Database, items: readonly HistoryItem[], effect = 'history:test'): Promise<Outcome<HistoryResult>[]> =>
-  applyBatch(items, { ...options, apply: (part) => applyHistory(part, { database, table: world.history, columns: COLUMNS, effect }) });
+  applyBatch(items, { ...options(database), apply: (part) => applyHistory(part, { database, table: world.history, columns: COLUMNS, effect }) });
 
 export async function writeAforo(database: Database, items: readonly AforoItem[], effect = 'aforo:test'): Promise<{ outcomes: Outcome<boolean>[]; changes: AforoChange[] }> {
   const changes: AforoChange[] = [];
   const outcomes = await applyBatch(items, {
-    ...options,
+    ...options(database),
     apply: async (part) => {
       const result = await applyAforo(part, { database, effect, now: instantClock.now() });
       changes.push(...result.changes);
