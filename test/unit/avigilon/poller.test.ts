@@ -190,6 +190,26 @@ describe('what survives', () => {
     expect(ids.size).toBe(processed.size);
   });
 
+  test('killed while catching up: what was still on its way through the flow is read again', async () => {
+    const rig = await simulated({ maxLimit: 100 });
+    const store = new MemoryStore();
+    const { clock, server } = rig;
+    const before = await new Reading(rig, { store }).start();
+    await before.pass(MINUTE);
+    await before.poller.stop();
+    server.controls.record(crossings({ site: server.site, count: 500, from: clock.now(), to: clock.now() + 3 * HOUR, random: seededRandom(15) }).events);
+    clock.advance(3 * HOUR);
+    const killed = await new Reading(rig, { store }).start();
+    await killed.catchUp(10);
+    expect(killed.events.length).toBeGreaterThan(100);
+    store.failing = true;
+    await killed.poller.stop();
+    store.failing = false;
+    const after = await new Reading(rig, { store }).start();
+    await after.catchUp();
+    expect([...new Set([...read(before), ...read(after)])].sort()).toEqual(written(rig).sort());
+  });
+
   test('an event that could not be handed on comes again', async () => {
     const rig = await simulated();
     let broken = true;
@@ -258,6 +278,16 @@ describe('clocks', () => {
     const { events } = crossings({ site: rig.server.site, count: 100, from: rig.server.now(), to: rig.server.now() + 5 * MINUTE, random: seededRandom(10), lateMs: 5000 });
     rig.server.controls.record(events);
     await reading.pass(6 * MINUTE);
+    expectAll(rig, reading);
+  });
+
+  test('a server that is behind and does not tell: its events are not taken for read before they are written', async () => {
+    const rig = await simulated({}, 4 * MINUTE);
+    rig.server.controls.setClockOffset(-4 * MINUTE);
+    const reading = await new Reading(rig).start();
+    await reading.pass(20 * MINUTE);
+    for (let minute = 0; minute < 30; minute += 3) rig.server.controls.record([stopEvent(rig, rig.server.now() + minute * MINUTE)]);
+    await reading.pass(40 * MINUTE);
     expectAll(rig, reading);
   });
 

@@ -79,6 +79,16 @@ describe('logins are held back', () => {
     expect(rig.server.stats.refusedLogins).toHaveLength(4);
   });
 
+  test.each<[string, ClientSettings]>([
+    ['key', { login: { key: 'wrong' } }],
+    ['password', { login: { password: 'wrong' } }],
+  ])('a wrong %s is tried once, however often the session is wanted', async (_, settings) => {
+    const rig = await simulated();
+    const client = clientOf(rig, settings);
+    for (let asked = 0; asked < 20; asked++) await expect(client.get('/server/ids', [], never)).rejects.toMatchObject({ retryInMs: expect.any(Number) as number });
+    expect(rig.server.stats.refusedLogins).toHaveLength(1);
+  });
+
   test('a redeploy with the same wrong password tries no more', async () => {
     const rig = await simulated();
     const gate = new LoginGate(rig.clock);
