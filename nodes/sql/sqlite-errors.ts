@@ -1,5 +1,5 @@
 /** The embedded database's errors by what can be done about them. SQLite's words are fixed and never translated. */
-import { CodedError, type ErrorCode } from '../kit/errors';
+import { CodedError, coded, type ErrorCode } from '../kit/errors';
 import { SqlError, type FailureKind } from './sql-error';
 
 /** Primary result codes, as node:sqlite gives them; the other driver gives only the words. */
@@ -19,8 +19,8 @@ const PASSING = new Set<ErrorCode>(['STORE_FULL', 'STORE_LOCKED']);
 
 export function sqliteError(error: unknown): CodedError {
   if (error instanceof SqlError) return error;
-  if (!(error instanceof CodedError)) return fail('configuration', 'SQL_REFUSED', error instanceof Error ? error.message : String(error), error);
-  if (!error.code.startsWith('STORE_')) return error;
+  // Not SQLite's, then: its driver speaks in codes of the store only.
+  if (!(error instanceof CodedError) || !error.code.startsWith('STORE_')) return coded(error);
   if (error.code !== 'STORE_FAILED') return fail(PASSING.has(error.code) ? 'retry' : 'configuration', error.code, error.message, error);
 
   const cause = (error.cause ?? {}) as { errcode?: unknown; message?: string };

@@ -2,8 +2,7 @@
  * SQL Server's and its driver's errors, by number and code, never by text, which is localised (facts/sql-server.md). The server's
  * own words are passed on only where they name objects; where they could quote a row's values they are not.
  */
-import type { ErrorCode } from '../kit/errors';
-import { CodedError } from '../kit/errors';
+import { CodedError, coded, type ErrorCode } from '../kit/errors';
 import { SqlError, type FailureKind } from './sql-error';
 
 /** Of another table of somebody's, or of our own ledger: the caller knows. */
@@ -82,8 +81,9 @@ export function sqlserverError(error: unknown, server: string): CodedError {
   }
   const network = chain.find(({ code, name }) => NETWORK_CODES.has(String(code)) || name === 'TimeoutError');
   if (network) return failure('retry', 'SQL_UNAVAILABLE', `${server}: no answer, or the connection broke (${typeof network.code === 'string' ? network.code : 'timeout'})`, { cause: error });
-  const [first] = chain;
-  return failure('configuration', 'SQL_REFUSED', `${server}: ${first?.message ?? 'unknown error'}`, { cause: error });
+  const first = chain.find(({ code }) => typeof code === 'string');
+  if (!first) return coded(error);
+  return failure('configuration', 'SQL_REFUSED', `${server}: ${first.message ?? 'unknown error'}`, { cause: error });
 }
 
 function byNumber(number: number, { message = '', class: severity }: DriverError, server: string, cause: unknown): SqlError | undefined {

@@ -192,15 +192,16 @@ describe('a key that is there already', () => {
 });
 
 describe('errors of the driver', () => {
-  test.each<[unknown, FailureKind, string]>([
+  test.each<[unknown, FailureKind | undefined, string]>([
     [{ code: 'EABORT' }, 'retry', 'SQL_UNAVAILABLE'],
     [{ code: 'ENOTBEGUN' }, 'retry', 'SQL_UNAVAILABLE'],
     [{ code: 'EINVALIDSTATE' }, 'retry', 'SQL_UNAVAILABLE'],
     [{ code: 'ESOCKET', originalError: { cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } } }, 'configuration', 'TLS_FAILED'],
     [{ name: 'TimeoutError' }, 'retry', 'SQL_UNAVAILABLE'],
     [{ code: 'EREQUEST', number: 3621, precedingErrors: [{ number: 547 }] }, 'row', 'SQL_ROW_REFUSED'],
-    [new TypeError('ours'), 'configuration', 'SQL_REFUSED'],
-    [undefined, 'configuration', 'SQL_REFUSED'],
+    [{ code: 'EPARAM', message: 'no such type' }, 'configuration', 'SQL_REFUSED'],
+    [new TypeError('ours'), undefined, 'NODE_FAILED'],
+    [undefined, undefined, 'NODE_FAILED'],
   ])('%o', (error, kind, code) => {
     expect(sqlserverError(error, 'here')).toMatchObject({ kind, code });
   });
