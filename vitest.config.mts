@@ -17,6 +17,7 @@ export default defineConfig({
       project('unit', 30_000),
       project('nodes', 30_000),
       project('system', 180_000, true, ['test/system/global-setup.ts']),
+      project('sqlserver', 300_000, true),
       project('browser', 180_000, true),
       project('matrix', 600_000, true, ['test/matrix/global-setup.ts']),
     ],

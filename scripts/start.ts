@@ -9,6 +9,8 @@ import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { startAvigilonServer } from '../test/devices/avigilon/avigilon-server';
+import { liveScene } from '../test/devices/avigilon/live-scene';
 import { demoScene } from '../test/devices/dahua/demo-scene';
 import { startDahuaDevice } from '../test/devices/dahua/dahua-device';
 
@@ -36,6 +38,28 @@ async function simulateDahua(): Promise<Simulation> {
       await device.close();
     },
   };
+}
+
+async function simulateAvigilon(userDir: string): Promise<Simulation> {
+  if (process.env.AVIGILON_URL) return { env: {}, says: `the Avigilon server at ${process.env.AVIGILON_URL}`, stop: () => Promise.resolve() };
+  const server = await startAvigilonServer();
+  const scene = liveScene(server);
+  await writeFile(join(userDir, 'ids_camaras_permitidas.json'), JSON.stringify(server.site.cameras.map(({ id }) => id), null, 2));
+  await writeFile(join(userDir, 'eventos_programados.json'), JSON.stringify(allDay(), null, 2));
+  return {
+    env: { AVIGILON_URL: server.url, AVIGILON_USER: 'nodered', AVIGILON_PASS: 'simulated-1', AVIGILON_NONCE: 'SimNonce01', AVIGILON_KEY: 'simulated-key' },
+    says: `a simulated Avigilon server at ${server.url} (set AVIGILON_URL, AVIGILON_USER … for a real one)`,
+    async stop() {
+      scene.stop();
+      await server.close();
+    },
+  };
+}
+
+/** Yesterday's, today's and tomorrow's event, wherever this machine is: one of them runs. */
+function allDay(): Record<string, object> {
+  const day = (offset: number): string => new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10);
+  return Object.fromEntries([-1, 0, 1].map((offset) => [day(offset), { nombre: `Partido ${day(offset)}`, hora_inicio: '00:00', hora_fin: '00:00' }]));
 }
 
 /** A user directory with the pack in it, all flows on tabs of one file, and settings for a machine without internet. */
@@ -90,8 +114,8 @@ async function firstLog(userDir: string, signal: AbortSignal): Promise<{ path: s
 }
 
 async function main(): Promise<void> {
-  const simulations = await Promise.all([simulateDahua()]);
   const userDir = await makeUserDir();
+  const simulations = await Promise.all([simulateAvigilon(userDir), simulateDahua()]);
   const child = startNodeRed(userDir, Object.assign({}, ...simulations.map(({ env }) => env)) as Record<string, string>);
   const ended = once(child, 'exit');
   const over = new AbortController();

@@ -26,7 +26,7 @@ function manifests(folder: string): string[] {
 const read = (path: string): Record<string, unknown> => JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
 
 test('the tarball holds code, examples and texts for people, nothing else', () => {
-  const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'examples', 'package.json'];
+  const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'examples', 'package.json', 'sql'];
   expect(readdirSync(pack).sort()).toEqual(expected);
   const strange = filesBelow(join(pack, 'dist')).filter((path) => !/\.(js|d\.ts|html|json|svg|md)$/.test(path));
   expect(strange).toEqual([]);
