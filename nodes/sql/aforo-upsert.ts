@@ -40,6 +40,8 @@ export = defineNode({
       connection.require([{ kind: 'counter', table: zone.table, eventColumn: zone.eventColumn, countColumns: [zone.countColumn] }]);
     }
 
+    /** By zone, as this node last saw them; for its status. */
+    const totals = new Map<string, number>();
     const sink = new SinkNode<AforoItem, boolean>({
       kit,
       connection,
@@ -55,6 +57,7 @@ export = defineNode({
         return applied;
       },
       message: () => null,
+      written: () => ({ totals: [...totals].map(([zone, aforo]) => `${zone} ${aforo}`).join(', ') || '–' }),
     });
 
     function itemOf(excerpt: Excerpt, id: string): AforoItem {
@@ -71,6 +74,7 @@ export = defineNode({
 
     function emit({ zone, event, entries, exits, aforo, previous, lost, action }: AforoChange): void {
       counters.emitted++;
+      totals.set(zone, aforo);
       const payload = { zone, event, entries, exits, aforo, previous, ...(lost > 0 ? { lost } : {}), ...(action ? { action } : {}) };
       kit.send([{ topic: `aforo/${zone}`, payload }, null]);
     }

@@ -57,6 +57,8 @@ export interface SinkWork<Item, Result> {
   apply: (items: readonly Item[]) => Promise<readonly Result[]>;
   /** Of one that had been waiting, on the outputs, or null. */
   message: (excerpt: Excerpt, result: Result) => (object | null)[] | null;
+  /** What the status `written` says; how many were written, if left out. */
+  written?: () => Record<string, string | number>;
 }
 
 const STATUS_MS = 1000;
@@ -205,7 +207,7 @@ export class SinkNode<Item, Result> {
         if (this.#failure) {
           kit.status('red', 'ring', 'away', { reason: kit.translate(`reason.${this.#failure.code}`), count, seconds });
         } else if (count > 0) kit.status('yellow', 'ring', 'waiting', { count, seconds });
-        else kit.status('green', 'dot', 'written', { count: kit.counters.published });
+        else kit.status('green', 'dot', 'written', this.#work.written?.() ?? { count: kit.counters.published });
         if (this.#failure || count > 0) this.#show(AGE_MS);
       }),
     );
