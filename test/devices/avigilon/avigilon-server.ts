@@ -249,7 +249,7 @@ export class AvigilonServer {
     const fault = this.taken(name, this.faults.take('answer', name));
     const bytes = fault?.kind === 'malformed' ? whole.subarray(0, whole.length >> 1) : whole;
     const type = !text ? 'application/json; charset=utf-8' : body.startsWith('<') ? 'text/html' : 'text/plain';
-    response.writeHead(status, { 'Content-Type': type, 'Content-Length': bytes.length });
+    response.writeHead(status, { Date: new Date(this.now()).toUTCString(), 'Content-Type': type, 'Content-Length': bytes.length });
     if (fault?.kind === 'cut') response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy());
     else response.end(bytes);
   }
