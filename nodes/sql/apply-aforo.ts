@@ -34,7 +34,7 @@ export interface AforoTarget {
 }
 
 /** Each zone is an effect of its own: a zone that is added later takes nothing from the others' memory. */
-export const zoneEffect = (effect: string, zone: Counter): string => effectName(effect, zone.key);
+const zoneEffect = (effect: string, zone: Counter): string => effectName(effect, zone.key);
 
 /**
  * All items in one transaction: events in the order of their time, floored at 0 one by one, between the settings among them in

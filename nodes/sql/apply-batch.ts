@@ -9,7 +9,7 @@ import { SqlError } from './sql-error';
 export type Outcome<Result> = { state: 'done'; result: Result } | { state: 'dead'; error: CodedError } | { state: 'retry'; error: CodedError };
 
 /** Rows in one transaction (facts/reliability.md 5: locks escalate at 5,000). */
-export const MAX_BATCH = 1000;
+const MAX_BATCH = 1000;
 
 const RACES = 8;
 const RACE_PAUSE_MS = 40;

@@ -1,5 +1,4 @@
 /** What the sinks stand on: one interface for the embedded database and SQL Server. */
-import type { CodedError } from '../kit/errors';
 import type { Statements } from './statements';
 
 export type Dialect = 'sqlite' | 'sqlserver';
@@ -37,10 +36,4 @@ export interface Database extends Session {
   /** One statement of the user's, with the number of rows it changed. @throws SqlError */
   execute(statement: Statement): Promise<{ rows: Row[]; changes: number }>;
   close(): Promise<void>;
-}
-
-/** What is told of a database that comes and goes. */
-export interface DatabaseReport {
-  down(error: CodedError): void;
-  up(): void;
 }

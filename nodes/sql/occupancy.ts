@@ -13,11 +13,9 @@ export interface Movement {
   low: number;
 }
 
-export const NO_MOVEMENT: Movement = { entries: 0, exits: 0, net: 0, low: 0 };
-
 /** Deltas in the order in which they happened. */
 export function movementOf(deltas: Iterable<1 | -1>): Movement {
-  const movement = { ...NO_MOVEMENT };
+  const movement: Movement = { entries: 0, exits: 0, net: 0, low: 0 };
   for (const delta of deltas) {
     if (delta > 0) movement.entries++;
     else movement.exits++;

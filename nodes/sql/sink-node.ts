@@ -167,6 +167,12 @@ export class SinkNode<Item, Result> {
       whenFull,
       batchSize: kit.config.batchSize,
       backoff: { base: 2, max: 30 },
+      // Refused ones have been sent on already; what damage to the file has left unreadable has not.
+      onDead: ({ payload }, { code, text }) => {
+        if (payload !== undefined) return;
+        kit.counters.dead_lettered++;
+        kit.warnRarely(new CodedError(code, text));
+      },
       onDropped: (items) => {
         this.#sink.dropped(items.length);
         kit.counters.failed += items.length;

@@ -87,7 +87,8 @@ export = defineNode({
 /** @throws CodedError CONFIG_INVALID, CREDENTIALS_MISSING, TLS_CA_UNREADABLE */
 function databaseOf(settings: Config, stored: Login, env: EnvLookup, userDir: string): Database {
   if (settings.dialect === 'embedded') return new EmbeddedDatabase({ file: fileOf(settings, userDir) });
-  const { server, port, instance, database, domain, encrypt, tlsVerify, tlsCaFile, poolMax, connectTimeout, requestTimeout } = settings;
+  const { instance, database, domain, encrypt, tlsVerify, tlsCaFile, poolMax, connectTimeout, requestTimeout } = settings;
+  const { server, port } = addressOf(settings);
   if (!server) throw new CodedError('CONFIG_INVALID', 'server: must not be empty', { field: 'server' });
   if (!database) throw new CodedError('CONFIG_INVALID', 'database: must not be empty', { field: 'database' });
   const { ca } = tlsOptions(encrypt && tlsVerify && tlsCaFile ? { mode: 'ca', caFile: tlsCaFile } : { mode: 'verify' });
@@ -107,6 +108,12 @@ function databaseOf(settings: Config, stored: Login, env: EnvLookup, userDir: st
     requestTimeoutMs: requestTimeout * 1000,
     deadlineMs: (connectTimeout + 2 * requestTimeout) * 1000,
   });
+}
+
+/** Also as SQL Server's own tools write it: `host,port`. */
+function addressOf({ server, port }: Config): { server: string; port: number } {
+  const [, host = server, ownPort = port] = /^([^,]+),\s*(\d{1,5})$/.exec(server) ?? [];
+  return { server: host, port: Number(ownPort) };
 }
 
 const fileOf = ({ file }: Config, userDir: string): string => resolve(userDir, file || join('camera-events', 'events.sqlite'));

@@ -96,6 +96,13 @@ describe('sql-query', () => {
     expect(server.log.at(-1)).toMatchObject({ what: 'SELECT @name AS n', params: { name: `'; DROP TABLE t; --` } });
   });
 
+  test('the server may be written as host,port', async () => {
+    server = await startTdsServer({ answer: () => ({ rows: [{ n: 1 }] }) });
+    const out = await start('SELECT 1', { ...toServer(), server: `127.0.0.1,${server.port}`, port: '' }, { db: { user: 'sa', password: 'sa' } });
+    ask({ payload: '' });
+    await until(() => out.length === 1);
+  });
+
   test('the user and password may come from the environment', async () => {
     server = await startTdsServer({ users: { ana: 'secret' }, answer: () => ({ rows: [{ n: 1 }] }) });
     process.env.TEST_DB_USER = 'ana';
