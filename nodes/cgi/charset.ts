@@ -11,12 +11,14 @@ export type TextDecode = (bytes: Buffer) => string;
  * writes in Spanish and Portuguese. GB18030 must be chosen: tried by itself it turns `Câmara` into Chinese.
  */
 export function decoder(charset: Charset): TextDecode {
-  const otherwise = charset === 'auto' || charset === 'windows-1252' ? windows1252 : decodeWith(charset);
-  return (bytes) => {
-    if (isAscii(bytes)) return bytes.toString('latin1');
-    if (charset === 'auto' && isUtf8(bytes)) return bytes.toString('utf8');
-    return otherwise(bytes);
-  };
+  if (charset === 'auto') return decodeAuto;
+  const decode = charset === 'windows-1252' ? decodeWindows1252 : decodeWith(charset);
+  return (bytes) => (isAscii(bytes) ? bytes.toString('latin1') : decode(bytes));
+}
+
+function decodeAuto(bytes: Buffer): string {
+  if (isAscii(bytes)) return bytes.toString('latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : decodeWindows1252(bytes);
 }
 
 function decodeWith(charset: Charset): TextDecode {
@@ -28,5 +30,6 @@ function decodeWith(charset: Charset): TextDecode {
 const SIGNS = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
 
 /** Node's own TextDecoder reads windows-1252 as latin-1 (20.20), which has control characters in the place of the signs. */
-const windows1252: TextDecode = (bytes) =>
-  bytes.toString('latin1').replace(/[\x80-\x9f]/g, (byte) => SIGNS[byte.charCodeAt(0) - 0x80] ?? byte);
+function decodeWindows1252(bytes: Buffer): string {
+  return bytes.toString('latin1').replace(/[\x80-\x9f]/g, (byte) => SIGNS[byte.charCodeAt(0) - 0x80] ?? byte);
+}

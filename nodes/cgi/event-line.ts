@@ -43,6 +43,8 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const KNOWN_ACTION = /^(start|stop|pulse|state|invite|hangup)$/i;
 const INTEGER = /^-?\d+$/;
+/** How nearly all lines with data begin. The search in `readHead` reads these as well; it takes 5 % of an event's time more. */
+const ORDINARY = /^Code=([^;=\s]{1,64});action=([^;=\s]{1,64});index=(\d{1,9});data=/;
 const HEARTBEAT = /^\s*(heartbeat\s*)?$/i;
 
 /**
@@ -50,6 +52,17 @@ const HEARTBEAT = /^\s*(heartbeat\s*)?$/i;
  * text takes linear time; a regular expression with this many optional blanks takes quadratic time on a line of blanks.
  */
 function readHead(text: string): Head | undefined {
+  const ordinary = ORDINARY.exec(text);
+  if (ordinary) {
+    return {
+      code: ordinary[1] ?? '',
+      action: ordinary[2] ?? '',
+      index: Number(ordinary[3]),
+      dataAt: ordinary[0].length,
+      end: 0,
+      settled: true,
+    };
+  }
   const head: Head = { code: '', action: '', index: undefined, dataAt: undefined, end: 0, settled: false };
   const lineEnd = Math.min(indexIn(text, '\n', 0), indexIn(text, '\r', 0));
   let equals = -1;
@@ -142,19 +155,37 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 
 /** @param decode bytes to text, by the charset of the device; @param malformed told of lines that open like an event and are none */
 export function eventFormat(decode: TextDecode, malformed: () => void = () => undefined): TextFormat<EventLine> {
-  // A sign whose second byte looks like a backslash, in GB18030 and in Big5.
-  const doubleByte = !decode(Buffer.of(0xb5, BACKSLASH)).includes('\\');
-  return {
-    opens: opensEvent,
-    whole(body) {
-      const text = decode(body);
-      const first = text.charCodeAt(0) | 0x20;
-      // 'c' of Code; anything else can only be a heartbeat here.
-      if (first === 0x63) return parseWhole(text);
-      return HEARTBEAT.test(text) ? null : undefined;
-    },
-    scanner: () => new EventScanner(decode, malformed, doubleByte),
-  };
+  return new EventFormat(decode, malformed);
+}
+
+/** A class, so that the streams of all devices run the same compiled code. */
+class EventFormat implements TextFormat<EventLine> {
+  readonly #decode: TextDecode;
+  readonly #malformed: () => void;
+  readonly #doubleByte: boolean;
+
+  constructor(decode: TextDecode, malformed: () => void) {
+    this.#decode = decode;
+    this.#malformed = malformed;
+    // A sign whose second byte looks like a backslash, in GB18030 and in Big5.
+    this.#doubleByte = !decode(Buffer.of(0xb5, BACKSLASH)).includes('\\');
+  }
+
+  opens(bytes: Buffer, at: number, end: number): -1 | 0 | 1 {
+    return opensEvent(bytes, at, end);
+  }
+
+  whole(body: Buffer): EventLine | null | undefined {
+    const text = this.#decode(body);
+    const first = text.charCodeAt(0) | 0x20;
+    // 'c' of Code; anything else can only be a heartbeat here.
+    if (first === 0x63) return parseWhole(text);
+    return HEARTBEAT.test(text) ? null : undefined;
+  }
+
+  scanner(): ItemScanner<EventLine> {
+    return new EventScanner(this.#decode, this.#malformed, this.#doubleByte);
+  }
 }
 
 /** `Code` and, after optional blanks, `=`. */

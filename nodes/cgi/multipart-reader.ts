@@ -17,7 +17,6 @@ const CR = 0x0d;
 const DASH = 0x2d;
 const PLAIN_TEXT = 'text/plain';
 const NOTHING = Buffer.alloc(0);
-const NEWLINE_DASHES = Buffer.from('\n--');
 /** A longer line is no header. */
 const MAX_HEADER = 8192;
 /** Room for unfinished bytes that is worth keeping between parts. */
@@ -73,14 +72,15 @@ export class MultipartReader<T> {
   readonly #limits: ReaderLimits;
   readonly #boundaries: Buffer[];
 
-  /** What came and is not read yet, from #at; a view of the last chunk, or of #room from its beginning. */
+  /** What came and is not read yet, from #at; the last chunk, or a view of #room from its beginning. */
   #buffer: Buffer = NOTHING;
   #at = 0;
-  /** Where chunks are joined. */
+  /** Where chunks are joined, and whether #buffer is a view of it. */
   #room: Buffer = NOTHING;
+  #joined = false;
   #state: 'loose' | 'head' | 'blank' | 'body' | 'item' = 'loose';
   #head: PartHead = { contentType: PLAIN_TEXT, contentLength: undefined };
-  /** In `loose`, `body` and `item`: whether the next byte to be looked at begins a line. */
+  /** In `loose` and `item`: whether the next byte to be looked at begins a line. */
   #lineStart = true;
   /** In `head`, `body` and `item`: offset of the first byte not yet looked at. */
   #seen = 0;
@@ -128,9 +128,7 @@ export class MultipartReader<T> {
   }
 
   #release(): void {
-    this.#buffer = NOTHING;
-    this.#seen -= this.#at;
-    this.#at = 0;
+    this.#rebase(NOTHING, false);
     if (this.#room.length > KEPT_ROOM) this.#room = NOTHING;
   }
 
@@ -138,29 +136,29 @@ export class MultipartReader<T> {
   #append(chunk: Buffer): void {
     const held = this.held;
     if (held === 0) {
-      this.#rebase(chunk);
+      this.#rebase(chunk, false);
       return;
     }
     const size = held + chunk.length;
-    const joined = this.#buffer.buffer === this.#room.buffer;
     const past = this.#buffer.length + chunk.length;
-    if (joined && past <= this.#room.length) {
-      chunk.copy(this.#room, this.#buffer.length);
+    if (this.#joined && past <= this.#room.length) {
+      this.#room.set(chunk, this.#buffer.length);
       this.#buffer = this.#room.subarray(0, past);
       return;
     }
     // At least half of the room is free after each move, so that a part of n bytes in many chunks costs O(n) copying.
     const fits = size * 2 <= this.#room.length && (this.#room.length <= KEPT_ROOM || size * 8 > this.#room.length);
     const room = fits ? this.#room : Buffer.allocUnsafeSlow(size * 2 + 4096);
-    this.#buffer.copy(room, 0, this.#at);
-    chunk.copy(room, held);
+    room.set(this.#buffer.subarray(this.#at));
+    room.set(chunk, held);
     this.#room = room;
-    this.#rebase(room.subarray(0, size));
+    this.#rebase(room.subarray(0, size), true);
   }
 
   /** Goes on in a buffer that begins with what is held of the one before. */
-  #rebase(buffer: Buffer): void {
+  #rebase(buffer: Buffer, joined: boolean): void {
     this.#buffer = buffer;
+    this.#joined = joined;
     this.#seen -= this.#at;
     this.#at = 0;
   }
@@ -218,8 +216,8 @@ export class MultipartReader<T> {
     const bytes = this.#buffer;
     const end = bytes.length;
     const at = this.#at;
-    const first = bytes[at];
     if (at === end) return false;
+    const first = bytes[at];
     if (first === LF || first === CR) {
       this.#at = at + 1;
       if (first === LF) this.#state = 'blank';
@@ -338,7 +336,6 @@ export class MultipartReader<T> {
     } else {
       this.#state = 'body';
       this.#seen = this.#at;
-      this.#lineStart = true;
     }
     return true;
   }
@@ -347,15 +344,13 @@ export class MultipartReader<T> {
   #boundaryBefore(past: number): boolean {
     const bytes = past < this.#buffer.length ? this.#buffer.subarray(0, past) : this.#buffer;
     for (;;) {
-      if (this.#lineStart) {
-        const boundary = boundaryLine(bytes, this.#seen, bytes.length, this.#boundaries);
-        if (boundary !== 0) return boundary > 0;
-        this.#lineStart = false;
-      }
-      const newline = bytes.indexOf(NEWLINE_DASHES, this.#seen);
-      this.#lineStart = newline >= 0;
-      this.#seen = newline >= 0 ? newline + 1 : Math.max(this.#seen, bytes.length - NEWLINE_DASHES.length + 1);
-      if (newline < 0) return false;
+      const dash = bytes.indexOf(DASH, this.#seen);
+      this.#seen = dash < 0 ? bytes.length : dash;
+      if (dash < 0) return false;
+      const atLineStart = dash === this.#at || bytes[dash - 1] === LF;
+      const boundary = atLineStart ? boundaryLine(bytes, dash, bytes.length, this.#boundaries) : 0;
+      if (boundary !== 0) return boundary > 0;
+      this.#seen = dash + 1;
     }
   }
 }

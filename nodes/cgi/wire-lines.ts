@@ -24,13 +24,13 @@ export function indexOfByte(bytes: Buffer, byte: number, from: number, end: numb
 
 /** Do the bytes at `at` start with `word` (lower case) in any case? 1 yes, 0 no, -1 more bytes are needed. */
 export function startsLike(bytes: Buffer, at: number, end: number, word: string): -1 | 0 | 1 {
-  for (let i = 0; i < word.length; i++) {
-    if (at + i >= end) return -1;
+  const there = Math.min(word.length, end - at);
+  for (let i = 0; i < there; i++) {
     const byte = bytes[at + i] ?? 0;
     const lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
     if (lower !== word.charCodeAt(i)) return 0;
   }
-  return 1;
+  return there === word.length ? 1 : -1;
 }
 
 /**
