@@ -113,6 +113,7 @@ describe('framing of devices (facts A2)', () => {
     const boundary = '--myboundary\r\n';
     expect(endsPromptly(bytesOf(part(bare, { length: 500 }), boundary))).toBe(true);
     expect(endsPromptly(bytesOf(part(withData, { length: 500 }), boundary))).toBe(true);
+    expect(endsPromptly(bytesOf(part('', { length: 500, after: '' }), part(bare, { after: '' })))).toBe(true);
     expect(read(byteByByte(part(bare, { length: 500 })), { end: false }).events).toEqual([]);
   });
 

@@ -23,13 +23,13 @@ vi.mock(import('../../../nodes/cgi/wire-lines'), async (load) => {
 interface BufferWork {
   indexOf: (this: Buffer, value: Buffer | number, from?: number) => number;
   toString: (this: Buffer, encoding?: BufferEncoding, start?: number, end?: number) => string;
-  copy: (this: Buffer, target: Buffer, at?: number, start?: number, end?: number) => number;
+  set: (this: Buffer, source: Buffer, at?: number) => void;
 }
 
 /** Counts the bytes that are searched, copied or turned into text inside of Node. No spies: they keep each call. */
 function countBuffers(): () => void {
   const prototype = Buffer.prototype as BufferWork;
-  const { indexOf, toString, copy } = prototype;
+  const { indexOf, toString, set } = prototype;
   prototype.indexOf = function (value, from = 0) {
     const found = indexOf.call(this, value, from);
     work.calls++;
@@ -41,13 +41,12 @@ function countBuffers(): () => void {
     work.bytes += end - start;
     return toString.call(this, encoding, start, end);
   };
-  prototype.copy = function (...args) {
-    const copied = copy.apply(this, args);
+  prototype.set = function (source, at) {
     work.calls++;
-    work.bytes += copied;
-    return copied;
+    work.bytes += source.length;
+    set.call(this, source, at);
   };
-  return () => Object.assign(prototype, { indexOf, toString, copy });
+  return () => Object.assign(prototype, { indexOf, toString, set });
 }
 
 /** The event format, with the bytes that it is given counted; a body counts twice, for its text and for its JSON. */
