@@ -17,21 +17,20 @@ export interface Contestant {
 export interface Comparison {
   warmUps?: number;
   rounds?: number;
-  /** The seconds that one work took, as the figure of its row. */
+  /** The seconds of CPU time that one work took, as the figure of its row. */
   figure: (seconds: number) => string;
 }
 
 /**
- * Measures all side by side: every round runs each once, in an order that turns, and only times of the same round are
- * divided by one another. Of the ratios the median counts, because others use the machine as well.
+ * Measures all side by side: every round runs each once, in an order of its own, and only times of the same round are
+ * divided by one another. CPU time and the median of the ratios count, because others use the machine as well.
  */
 export async function compare(contestants: readonly Contestant[], { warmUps = 5, rounds = 31, figure }: Comparison): Promise<Row[]> {
   const times = contestants.map((): number[] => []);
   for (let round = -warmUps; round < rounds; round++) {
     // Once per round: V8 forgets compiled code that has not run for some collections.
     globalThis.gc?.();
-    for (let turn = 0; turn < contestants.length; turn++) {
-      const nth = (turn + round + warmUps) % contestants.length;
+    for (const nth of shuffled(contestants.length)) {
       const seconds = await time(contestants[nth]!);
       if (round >= 0) times[nth]!.push(seconds);
     }
@@ -43,10 +42,19 @@ export async function compare(contestants: readonly Contestant[], { warmUps = 5,
   });
 }
 
+/** 0..count-1; without a fixed order nobody always runs behind the same other one, whose garbage it collects. */
+function shuffled(count: number): number[] {
+  return Array.from({ length: count }, (_, nth) => ({ nth, key: Math.random() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ nth }) => nth);
+}
+
 async function time({ work }: Contestant): Promise<number> {
-  const start = performance.now();
+  globalThis.gc?.({ type: 'minor' });
+  const start = process.cpuUsage();
   await work();
-  return (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1e6;
 }
 
 export function median(values: readonly number[]): number {
