@@ -148,7 +148,7 @@ describe('back-off', () => {
     expect(waits.slice(0, 4)).toEqual([1500, 2250, 3375, 5063]);
     expect(waits.slice(-2)).toEqual([60_000, 60_000]);
 
-    await device.stats.until((stats) => stats.streamsOpen === 1);
+    await device.stats.until((stats) => stats.streamsOpened === 1);
     device.beat();
     await listener.reaches('connected');
     device.endStreams();
@@ -156,7 +156,7 @@ describe('back-off', () => {
     expect(listener.last).toMatchObject({ state: 'disconnected', retryInMs: 60_000, reason: { code: 'CGI_ENDED' } });
 
     clock.advance(60_000);
-    await device.stats.until((stats) => stats.streamsOpen === 1);
+    await device.stats.until((stats) => stats.streamsOpened === 2);
     device.beat();
     await listener.reaches('connected', 2);
     for (let second = 0; second < 61; second += 10) {
@@ -191,7 +191,7 @@ describe('what goes wrong at the device mends by itself', () => {
     await listener.reaches('disconnected', 2);
     await device.powerOn();
     clock.advance(60 * SECOND);
-    await device.stats.until((stats) => stats.streamsOpen === 1);
+    await device.stats.until((stats) => stats.streamsOpened === 2);
     device.emit({ code: 'VideoMotion', action: 'Start', index: 0 });
     await until(() => listener.events.length === 1);
     expect(log.lines.map((line) => line.split(' ')[0])).toEqual(['down', 'up']);
@@ -287,7 +287,7 @@ describe('what goes wrong at the device mends by itself', () => {
     device.endStreams();
     await listener.reaches('disconnected');
     clock.advance(60 * SECOND);
-    await device.stats.until((stats) => stats.streamsOpen === 1);
+    await device.stats.until((stats) => stats.streamsOpened === 2);
     expect(device.stats.requestLog.filter(({ status }) => status === answer)).toHaveLength(1);
   });
 
@@ -397,7 +397,7 @@ describe('logins', () => {
     await listener.reaches('disconnected', 3);
     expect(listener.last).toMatchObject({ reason: { code: 'AUTH_BUSY' }, retryInMs: 60 * SECOND });
     clock.advance(60 * SECOND);
-    await device.stats.until((stats) => stats.streamsOpen === 1);
+    await device.stats.until((stats) => stats.streamsOpened === 2);
     device.beat();
     await listener.reaches('connected', 2);
     expect(log.lines).toEqual(['down CGI_ENDED', 'up']);
