@@ -45,8 +45,9 @@ describe.each(LANGUAGES)('the editor in $locale', ({ locale, category, source, l
   test('shows the nodes in their category, by their names', async () => {
     const shelf = editor.page.locator('#red-ui-palette-container-camera_events');
     expect(await shelf.locator('.red-ui-palette-header').innerText()).toBe(category);
-    const labels = await shelf.locator('.red-ui-palette-label').allInnerTexts();
-    expect(labels.map((label) => label.replace(/\s+/g, ' ')).sort()).toEqual(paletteLabels(locale).sort());
+    const texts = await shelf.locator('.red-ui-palette-label').allInnerTexts();
+    const labels = texts.map((label) => label.replace(/\s+/g, ' ')).sort();
+    expect(labels).toEqual(paletteLabels(locale).sort());
     expect(labels).toEqual(expect.arrayContaining([source, log]));
   });
 
