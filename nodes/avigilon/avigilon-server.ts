@@ -7,6 +7,7 @@ import { CodedError, coded } from '../kit/errors';
 import { createAgent } from '../kit/http';
 import { loginGate } from '../kit/login-gate';
 import { defineNode } from '../kit/node';
+import { tlsSettings } from '../kit/tls';
 import { probe } from './probe';
 import { serverAddress } from './server-address';
 import { readCameras, Site, type AvigilonServer } from './site';
@@ -79,12 +80,6 @@ function connect(settings: Config, login: WepLogin, clock: Clock, random: Random
   const gate = loginGate(address.origin, login.user, JSON.stringify([login.password, login.nonce, login.key]));
   const session = new WepSession({ http, login, gate, clock, backoff: new Backoff(SLOW_RETRY, random) });
   return { agent, http, client: new WepClient(http, session, settings.transport, clock) };
-}
-
-function tlsSettings({ tlsVerify, tlsCaFile, tlsLegacy }: Config): Parameters<typeof createAgent>[0]['tls'] {
-  if (tlsLegacy) return { mode: 'legacy' };
-  if (!tlsVerify) return { mode: 'insecure' };
-  return tlsCaFile ? { mode: 'ca', caFile: tlsCaFile } : { mode: 'verify' };
 }
 
 /** The credentials; each that is empty comes from the environment variable that the configuration names for it. */

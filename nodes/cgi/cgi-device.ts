@@ -2,10 +2,12 @@ import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
 import { field, fillIn, readConfig, type EnvLookup } from '../kit/config';
 import { DeviceHttp } from '../kit/digest';
-import { CodedError, coded } from '../kit/errors';
+import { coded } from '../kit/errors';
 import { createAgent } from '../kit/http';
+import { loginOf, type Login } from '../kit/login';
 import { loginGate } from '../kit/login-gate';
 import { defineNode } from '../kit/node';
+import { tlsSettings } from '../kit/tls';
 import { CHARSETS } from './charset';
 import { CgiStream, type CgiDevice } from './cgi-stream';
 import { deviceAddress, type DeviceAddress } from './device-address';
@@ -32,11 +34,6 @@ const config = z.object({
 });
 type Config = z.infer<typeof config>;
 
-interface Login {
-  user: string;
-  password: string;
-}
-
 export = defineNode({
   type: 'cgi-device',
   config,
@@ -44,7 +41,7 @@ export = defineNode({
   start(kit) {
     const settings = kit.config;
     const address = deviceAddress(settings.host, settings.https);
-    const login = withFallback(kit.credentials, settings, kit.env);
+    const login = loginOf(kit.credentials, settings, 'CAM_PASS', kit.env);
     const agent = createAgent({
       tls: tlsSettings(settings),
       // The stream alone: a second socket would be a second login at devices that count connections.
@@ -87,28 +84,8 @@ export = defineNode({
   register: registerTest,
 });
 
-function tlsSettings({ tlsVerify, tlsCaFile, tlsLegacy }: Config): Parameters<typeof createAgent>[0]['tls'] {
-  if (tlsLegacy) return { mode: 'legacy' };
-  if (!tlsVerify) return { mode: 'insecure' };
-  return tlsCaFile ? { mode: 'ca', caFile: tlsCaFile } : { mode: 'verify' };
-}
-
 const deviceHttp = (address: DeviceAddress, login: Login, { allowBasic }: Config, dispatcher: ReturnType<typeof createAgent>): DeviceHttp =>
   new DeviceHttp({ origin: address.origin, login: { ...login, allowBasic }, dispatcher });
-
-/** The credentials, or, where both are empty, the environment variables that the configuration names for them. */
-function withFallback(stored: Login, { userEnv, passwordEnv }: Config, env: EnvLookup): Login {
-  const login = { ...stored };
-  if (!login.user && !login.password && userEnv) {
-    login.user = fillIn(`\${${userEnv}:-}`, env, 'userEnv');
-    login.password = fillIn(`\${${passwordEnv || 'CAM_PASS'}:-}`, env, 'passwordEnv');
-  }
-  if (!login.user || !login.password) {
-    const variables = userEnv ? `, and the environment variables ${userEnv} and ${passwordEnv} are not set` : '';
-    throw new CodedError('CREDENTIALS_MISSING', `user or password is empty${variables}`, { field: 'user' });
-  }
-  return login;
-}
 
 /** The dialog's test: one login, with what is typed there or stored, that reads who the device is. */
 function registerTest(RED: NodeAPI): void {
@@ -134,7 +111,7 @@ async function testDevice(RED: NodeAPI, form: Record<string, unknown>): Promise<
     return fillIn(text, env, name);
   };
   const address = deviceAddress(settings.host, settings.https);
-  const login = withFallback({ user: typed('user'), password: typed('password') }, settings, env);
+  const login = loginOf({ user: typed('user'), password: typed('password') }, settings, 'CAM_PASS', env);
   const agent = createAgent({
     tls: tlsSettings(settings),
     connections: 1,

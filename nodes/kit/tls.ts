@@ -21,6 +21,19 @@ export interface TlsSettings {
   caFile?: string | undefined;
 }
 
+/** The properties of a configuration node that say how its device is to be trusted. */
+export interface TlsProperties {
+  tlsVerify: boolean;
+  tlsCaFile: string;
+  tlsLegacy: boolean;
+}
+
+export function tlsSettings({ tlsVerify, tlsCaFile, tlsLegacy }: TlsProperties): TlsSettings {
+  if (tlsLegacy) return { mode: 'legacy' };
+  if (!tlsVerify) return { mode: 'insecure' };
+  return tlsCaFile ? { mode: 'ca', caFile: tlsCaFile } : { mode: 'verify' };
+}
+
 export type TlsConnectOptions = Pick<
   ConnectionOptions,
   'ca' | 'rejectUnauthorized' | 'minVersion' | 'ciphers' | 'secureOptions'

@@ -3,6 +3,7 @@ import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
 import { field, fillIn, readConfig, type EnvLookup } from '../kit/config';
 import { CodedError, coded } from '../kit/errors';
+import { loginOf, type Login } from '../kit/login';
 import { defineNode } from '../kit/node';
 import { tlsOptions } from '../kit/tls';
 import { assertZone } from '../kit/zone';
@@ -33,11 +34,6 @@ const config = z.object({
   passwordEnv: field.text(''),
 });
 type Config = z.infer<typeof config>;
-
-interface Login {
-  user: string;
-  password: string;
-}
 
 /** Connections of the running flows, for the dialog to know which tables they write to. */
 const running = new Map<string, Set<SqlConnection>>();
@@ -98,7 +94,7 @@ function databaseOf(settings: Config, stored: Login, env: EnvLookup, userDir: st
     // A port that is named needs no browser service to find it.
     instance: port ? undefined : instance || undefined,
     database,
-    ...withFallback(stored, settings, env),
+    ...loginOf(stored, settings, 'DB_PASSWORD', env),
     domain: domain || undefined,
     encrypt,
     trustServerCertificate: !tlsVerify,
@@ -122,20 +118,6 @@ const placeOf = (settings: Config, userDir: string): string =>
   settings.dialect === 'embedded'
     ? fileOf(settings, userDir)
     : [settings.server, settings.port, settings.instance, settings.database].join('\n').toLowerCase();
-
-/** The credentials, or, where both are empty, the environment variables that the configuration names for them. */
-function withFallback(stored: Login, { userEnv, passwordEnv }: Config, env: EnvLookup): Login {
-  const login = { user: stored.user, password: stored.password };
-  if (!login.user && !login.password && userEnv) {
-    login.user = fillIn(`\${${userEnv}:-}`, env, 'userEnv');
-    login.password = fillIn(`\${${passwordEnv || 'DB_PASSWORD'}:-}`, env, 'passwordEnv');
-  }
-  if (!login.user || !login.password) {
-    const variables = userEnv ? `, and the environment variables ${userEnv} and ${passwordEnv || 'DB_PASSWORD'} are not set` : '';
-    throw new CodedError('CREDENTIALS_MISSING', `user or password is empty${variables}`, { field: 'user' });
-  }
-  return login;
-}
 
 /** A request of the dialog: with what is typed there or stored, on a connection of its own. */
 function route(RED: NodeAPI, name: string, answer: (database: Database, tables: readonly TableSpec[]) => Promise<object>): void {
