@@ -6,6 +6,7 @@ import { field, fillIn, readConfig, type EnvLookup } from '../kit/config';
 import { CodedError, coded } from '../kit/errors';
 import { createAgent } from '../kit/http';
 import { loginGate } from '../kit/login-gate';
+import { typedCredentials } from '../kit/login';
 import { defineNode } from '../kit/node';
 import { tlsSettings } from '../kit/tls';
 import { probe } from './probe';
@@ -108,13 +109,7 @@ function registerTest(RED: NodeAPI): void {
 async function testServer(RED: NodeAPI, form: Record<string, unknown>): Promise<object> {
   const env: EnvLookup = (name) => process.env[name];
   const settings = readConfig(config, form, env);
-  const stored = (typeof form.id === 'string' ? (RED.nodes.getCredentials(form.id) as Partial<Secrets> | undefined) : undefined) ?? {};
-  const typed = (name: keyof Secrets): string => {
-    const value = form[name];
-    return fillIn(typeof value === 'string' && value !== '__PWRD__' ? value : (stored[name] ?? ''), env, name);
-  };
-  const secrets = Object.fromEntries(SECRETS.map((name) => [name, typed(name)])) as Secrets;
-  const { agent, http, client } = connect(settings, loginOf(secrets, settings, env), systemClock, Math.random);
+  const { agent, http, client } = connect(settings, loginOf(typedCredentials(RED, SECRETS, form, env), settings, env), systemClock, Math.random);
   try {
     return await probe(http, client, AbortSignal.timeout(ANSWER_TIMEOUT_MS));
   } finally {

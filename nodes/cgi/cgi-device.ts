@@ -1,10 +1,10 @@
 import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
-import { field, fillIn, readConfig, type EnvLookup } from '../kit/config';
+import { field, readConfig, type EnvLookup } from '../kit/config';
 import { DeviceHttp } from '../kit/digest';
 import { coded } from '../kit/errors';
 import { createAgent } from '../kit/http';
-import { loginOf, type Login } from '../kit/login';
+import { loginOf, typedCredentials, type Login } from '../kit/login';
 import { loginGate } from '../kit/login-gate';
 import { defineNode } from '../kit/node';
 import { tlsSettings } from '../kit/tls';
@@ -104,14 +104,8 @@ function registerTest(RED: NodeAPI): void {
 async function testDevice(RED: NodeAPI, form: Record<string, unknown>): Promise<object> {
   const env: EnvLookup = (name) => process.env[name];
   const settings = readConfig(config, form, env);
-  const stored = (typeof form.id === 'string' ? (RED.nodes.getCredentials(form.id) as Partial<Login> | undefined) : undefined) ?? {};
-  const typed = (name: keyof Login): string => {
-    const value = form[name];
-    const text = typeof value === 'string' && value !== '__PWRD__' ? value : (stored[name] ?? '');
-    return fillIn(text, env, name);
-  };
   const address = deviceAddress(settings.host, settings.https);
-  const login = loginOf({ user: typed('user'), password: typed('password') }, settings, 'CAM_PASS', env);
+  const login = loginOf(typedCredentials(RED, ['user', 'password'], form, env), settings, 'CAM_PASS', env);
   const agent = createAgent({
     tls: tlsSettings(settings),
     connections: 1,

@@ -1,4 +1,5 @@
-/** User and password of a configuration node. */
+/** Credentials of configuration nodes: as stored, from the environment, or as typed in a dialog. */
+import type { NodeAPI } from 'node-red';
 import { fillIn, type EnvLookup } from './config';
 import { CodedError } from './errors';
 
@@ -28,4 +29,21 @@ export function loginOf(stored: Login, { userEnv, passwordEnv }: LoginVariables,
   if (login.user && login.password) return login;
   const variables = userEnv ? `, and the environment variables ${userEnv} and ${passwordVariable} are not set` : '';
   throw new CodedError('CREDENTIALS_MISSING', `user or password is empty${variables}`, { field: 'user' });
+}
+
+/** What the editor sends for a password that it has not been shown. */
+const UNCHANGED = '__PWRD__';
+
+/**
+ * The credentials that a dialog's test is to use: what is typed there, or, where nothing was changed, what is stored for the node.
+ * @param form what the dialog sent, with the node's `id`; @throws CodedError CONFIG_ENV_UNSET
+ */
+export function typedCredentials<Name extends string>(RED: NodeAPI, names: readonly Name[], form: Record<string, unknown>, env: EnvLookup): Record<Name, string> {
+  const stored = ((typeof form.id === 'string' ? RED.nodes.getCredentials(form.id) : undefined) ?? {}) as Partial<Record<Name, string>>;
+  return Object.fromEntries(
+    names.map((name) => {
+      const typed = form[name];
+      return [name, fillIn(typeof typed === 'string' && typed !== UNCHANGED ? typed : (stored[name] ?? ''), env, name)];
+    }),
+  ) as Record<Name, string>;
 }

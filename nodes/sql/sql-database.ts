@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path';
 import type { NodeAPI } from 'node-red';
 import { z } from 'zod';
-import { field, fillIn, readConfig, type EnvLookup } from '../kit/config';
+import { field, readConfig, type EnvLookup } from '../kit/config';
 import { CodedError, coded } from '../kit/errors';
-import { loginOf, type Login } from '../kit/login';
+import { loginOf, typedCredentials, type Login } from '../kit/login';
 import { defineNode } from '../kit/node';
 import { tlsOptions } from '../kit/tls';
 import { assertZone } from '../kit/zone';
@@ -127,7 +127,7 @@ function route(RED: NodeAPI, name: string, answer: (database: Database, tables: 
       const env: EnvLookup = (variable) => process.env[variable];
       const userDir = (RED.settings as { userDir?: string }).userDir ?? process.cwd();
       const settings = readConfig(config, form, env);
-      const database = databaseOf(settings, typedLogin(RED, form, env), env, userDir);
+      const database = databaseOf(settings, typedCredentials(RED, ['user', 'password'], form, env), env, userDir);
       try {
         const wanted = [...(running.get(placeOf(settings, userDir)) ?? [])].flatMap((connection) => connection.required);
         return await answer(database, wanted.length > 0 ? wanted : DEFAULT_TABLES);
@@ -143,14 +143,4 @@ function route(RED: NodeAPI, name: string, answer: (database: Database, tables: 
       },
     );
   });
-}
-
-function typedLogin(RED: NodeAPI, form: Record<string, unknown>, env: EnvLookup): Login {
-  const stored = (typeof form.id === 'string' ? (RED.nodes.getCredentials(form.id) as Partial<Login> | undefined) : undefined) ?? {};
-  const typed = (name: keyof Login): string => {
-    const value = form[name];
-    const text = typeof value === 'string' && value !== '__PWRD__' ? value : (stored[name] ?? '');
-    return fillIn(text, env, name);
-  };
-  return { user: typed('user'), password: typed('password') };
 }
