@@ -43,6 +43,3 @@ export function forgetCounters(tab: string, id: string): void {
   nodes?.delete(id);
   if (nodes?.size === 0) tabs.delete(tab);
 }
-
-/** All counted nodes of a tab. */
-export const countersOfTab = (tab: string): readonly CountedNode[] => [...(tabs.get(tab)?.values() ?? [])];
